@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers, sizes and durations as users write them; the whole string must fit. */
+#ifndef BASE_PARSE_H
+#define BASE_PARSE_H
+
+#include <stdint.h>
+
+int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);	/* 0, -EINVAL, -ERANGE */
+/* 10, 64k, 4M, 1G (powers of 1024). */
+int parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
+/* 250us, 10ms, 1.5s, 2m; a bare number is in unit_ns. */
+int parse_duration(const char *s, uint64_t unit_ns, uint64_t *out_ns);
+int parse_bool(const char *s, int *out);	/* true/false/yes/no/on/off/1/0 */
+
+#endif

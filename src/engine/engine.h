@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An engine turns a running program into event records.  It owns the
+ * supervisor: every function but probe() is called on one thread, the one
+ * that calls run().  Engines write to rings only; they know nothing of
+ * decoding, spans or files.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/log.h"
+#include "capture/capture_abi.h"
+#include "ring/ring_set.h"
+
+/* Calls that the user wants, per ABI and number; bit clear: not wanted. */
+#define ENGINE_CALLS_MAX 1024
+struct engine_selection {
+	bool all;			/* nothing left out */
+	uint64_t bits[TRACER_ABIS][ENGINE_CALLS_MAX / 64];
+};
+
+struct engine_config {
+	/* What to run: argv != NULL, or pids. */
+	const char *file;		/* resolved path to execute */
+	char *const *argv;
+	char *const *envp;
+	const pid_t *pids;
+	unsigned npids;
+	const char *recording;		/* replay: file name */
+
+	bool follow;			/* forks are followed */
+	bool wait_all;			/* stay until the last tracee is gone */
+	bool state_calls;		/* calls with a STATE_* are recorded HIDDEN when not selected */
+	const struct engine_selection *selection;
+	struct capture_limits limits;
+	uint64_t ring_size;
+	uint32_t overflow;		/* enum engine_overflow */
+	enum tracer_clock_source clock;
+	const char *variant;		/* "inproc:sud-prctl" -> "sud-prctl"; NULL: choose */
+	bool seccomp_filter;		/* allowed to use one (probe and conditions still decide) */
+	bool pin;			/* keep the supervisor beside its tracee's CPU where that pays */
+	uid_t run_uid; gid_t run_gid; bool run_as;	/* -u */
+	const char *run_user;
+	const struct log *log;
+	struct ring_set *rings;
+};
+
+enum engine_overflow { ENGINE_BLOCK = 0, ENGINE_DROP = 1 };
+
+/* Outcome of a run. */
+struct engine_result {
+	bool have_status;		/* a root program ended: */
+	int status;			/* its wait status */
+	unsigned detached;		/* tasks let go alive */
+	pid_t root;
+};
+
+/* Counters, for --stats=engine; names in engine_stat_names[]. */
+enum engine_stat {
+	ENGINE_STAT_CALLS_TWO_STOPS, ENGINE_STAT_CALLS_ONE_STOP, ENGINE_STAT_CALLS_NO_STOP,
+	ENGINE_STAT_STOPS, ENGINE_STAT_EVENT_STOPS, ENGINE_STAT_SIGNAL_STOPS,
+	ENGINE_STAT_TASKS, ENGINE_STAT_EXECS, ENGINE_STAT_PARKED, ENGINE_STAT_PARKED_NS,
+	ENGINE_STAT_FILTERED_TASKS, ENGINE_STAT_FAULTS,
+	ENGINE_STAT_SITES_PATCHED, ENGINE_STAT_SITES_UNPATCHABLE, ENGINE_STAT_INJECTIONS,
+	ENGINE_STAT_EVICTIONS, ENGINE_STAT_FALLBACKS, ENGINE_STAT_CACHE_HITS,
+	ENGINE_STATS
+};
+extern const char *const engine_stat_names[ENGINE_STATS];
+
+struct engine;	/* each engine's own */
+
+struct engine_ops {
+	const char *name;
+	/* 0, or negative with the reason in why (one line that says what to do). */
+	int (*probe)(const struct engine_config *cfg, char *why, size_t whylen);
+	int (*open)(const struct engine_config *cfg, struct engine **out);
+	/* Fork and seize, or attach.  After 0 the root tracee exists and is held. */
+	int (*start)(struct engine *e);
+	/* Until the end of the run.  0 or negative. */
+	int (*run)(struct engine *e, struct engine_result *res);
+	void (*close)(struct engine *e);
+	/* Async-signal-safe, callable from any thread: */
+	void (*forward)(struct engine *e, int sig);	/* send sig to the root program */
+	void (*stop)(struct engine *e);			/* detach from everything (attached) and return from run */
+	void (*stats)(const struct engine *e, uint64_t out[ENGINE_STATS]);
+};
+
+/* Registry: NULL-terminated, in order of preference for "auto". */
+extern const struct engine_ops *const engines[];
+const struct engine_ops *engine_lookup(const char *name);
+/* The engine for --engine NAME[:variant] or auto; negative with why. */
+int engine_choose(const char *name, struct engine_config *cfg,
+		  const struct engine_ops **out, char *why, size_t whylen);
+
+#endif

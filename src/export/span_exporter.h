@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A span exporter, as the OpenTelemetry SDK specification has it: export()
+ * calls are serialised, on the exporter thread; the spans stay the caller's.
+ */
+#ifndef SPAN_EXPORTER_H
+#define SPAN_EXPORTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "span/span.h"
+
+enum export_result { EXPORT_OK = 0, EXPORT_PARTIAL, EXPORT_FAILED, EXPORT_TIMEOUT, EXPORT_REFUSED };
+
+struct export_outcome {
+	enum export_result result;
+	uint64_t rejected;		/* spans, as partial success says */
+	uint64_t bytes, wire_bytes;	/* before and after compression */
+	uint32_t attempts;
+	int http_status;		/* 0 none */
+	char message[256];		/* for the user, may be empty */
+};
+
+struct span_exporter;
+struct span_exporter_ops {
+	const char *name;
+	/* deadline: CLOCK_MONOTONIC ns for all attempts together. */
+	void (*export)(struct span_exporter *e, struct span *const *spans, size_t n,
+		       uint64_t deadline, struct export_outcome *out);
+	/* Async: abort a running export soon (shutdown, second SIGINT). */
+	void (*abort)(struct span_exporter *e);
+	void (*free)(struct span_exporter *e);
+};
+struct span_exporter { const struct span_exporter_ops *ops; };
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All rings of a session, merged by time for the one consumer.
+ *
+ * Rings are added and closed by the supervisor while the consumer drains;
+ * a closed ring stays until it is empty, then the consumer releases it.
+ * ring_set_next() hands out the committed record with the smallest time over
+ * all rings.  The supervisor's ring alone is in total order; between rings
+ * the order is that of the clock, which is exact for causes and effects that
+ * passed through the supervisor (a task record is committed before the
+ * task's own ring is added).
+ */
+#ifndef RING_SET_H
+#define RING_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ring/ring.h"
+
+struct ring_set;
+
+int ring_set_new(struct ring_set **out, size_t max_rings);
+void ring_set_free(struct ring_set *s);
+
+/* Supervisor.  Makes private memory (mem NULL) or joins mapped memory; the set
+ * owns r afterwards.  release(ctx, mem) is called by the consumer once the
+ * ring is closed and empty. */
+int ring_set_add(struct ring_set *s, void *mem, uint64_t size,
+		 void (*release)(void *ctx, void *mem), void *ctx, struct ring **out);
+void ring_set_close(struct ring_set *s, struct ring *r);
+/* No ring will be added and all are closed: ring_set_next() may end. */
+void ring_set_finish(struct ring_set *s);
+/* Supervisor: consumer please look now (a ring is more than half full, a task waits). */
+void ring_set_wake(struct ring_set *s);
+
+/* Consumer.  NULL: nothing now. */
+const struct tracer_event *ring_set_next(struct ring_set *s);
+void ring_set_consume(struct ring_set *s);	/* the record last returned by next */
+bool ring_set_done(const struct ring_set *s);	/* finished and drained */
+/* Sleep until woken or for at most ns. */
+void ring_set_wait(struct ring_set *s, uint64_t ns);
+/* How many times room was made (the supervisor retries parked tasks when it changes); atomic. */
+uint64_t ring_set_drained(const struct ring_set *s);
+
+struct ring_set_stats { uint64_t records, bytes, lost, waits, waited_ticks, bad, rings, high_water; };
+void ring_set_stats(const struct ring_set *s, struct ring_set_stats *out);
+
+#endif
