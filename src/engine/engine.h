@@ -23,11 +23,20 @@ struct engine_selection {
 	uint64_t bits[TRACER_ABIS][ENGINE_CALLS_MAX / 64];
 };
 
+/* What the program inherits where the tracer's own state differs: the child applies it between
+ * fork and exec.  Our descriptors are all close-on-exec, so they need no word here. */
+struct engine_inherit {
+	sigset_t mask;			/* signal mask */
+	uint64_t changed;		/* bit sig-1: we changed the disposition of sig; the child sets it ... */
+	uint64_t ignored;		/* bit sig-1: ... to SIG_IGN where set here, else to SIG_DFL */
+};
+
 struct engine_config {
 	/* What to run: argv != NULL, or pids. */
 	const char *file;		/* resolved path to execute */
 	char *const *argv;
 	char *const *envp;
+	const struct engine_inherit *inherit;	/* NULL: the program inherits what we have */
 	const pid_t *pids;
 	unsigned npids;
 	const char *recording;		/* replay: file name */
