@@ -177,6 +177,7 @@ struct tracer_ev_clock {
 	uint64_t real_ns;	/* Unix time at this point by the run's one offset */
 	uint32_t source;	/* enum tracer_clock_source */
 	uint32_t reserved0;
+	uint64_t rate;		/* nanoseconds per tick, times 2^32 */
 };
 
 struct tracer_ev_lost {
@@ -191,6 +192,7 @@ _Static_assert(sizeof(struct tracer_ev_task) == 72, "task record is ABI");
 _Static_assert(sizeof(struct tracer_ev_exec) == 112, "exec record is ABI");
 _Static_assert(sizeof(struct tracer_ev_exit) == 88, "exit record is ABI");
 _Static_assert(sizeof(struct tracer_ev_signal) == 48, "signal record is ABI");
+_Static_assert(sizeof(struct tracer_ev_clock) == 56, "clock record is ABI");
 
 #define TRACER_ALIGN8(n) (((n) + 7u) & ~(uint32_t)7u)
 

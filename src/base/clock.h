@@ -18,24 +18,46 @@ uint64_t clock_mono_ns(void);
 uint64_t clock_real_ns(void);
 uint64_t clock_ticks(enum tracer_clock_source source);
 
+/* Where a line began; the last few are kept, because a call that was blocked
+ * for long has a start that lies on an old line. */
+struct clock_point { uint64_t ticks, ns; };
+#define CLOCK_POINTS_MAX 64u
+
+/*
+ * The current line bends at meet: from base to meet it makes up for the error
+ * seen at the last measurement, behind meet it runs at the measured rate.
+ * Rates are nanoseconds per tick times 2^32, so that a replay that adds the
+ * same pairs gives the same times to the nanosecond.
+ */
 struct clock_map {
 	enum tracer_clock_source source;
 	uint64_t base_ticks, base_ns;	/* start of the current line */
-	double ns_per_tick;		/* its slope */
+	uint64_t meet_ticks, meet_ns;	/* its bend */
+	uint64_t bend, rate;		/* slope before and behind it */
 	uint64_t raw_ticks, raw_ns;	/* last pair measured */
 	int64_t real_offset_ns;		/* Unix = monotonic + offset, fixed at init */
-	uint64_t points;
+	uint64_t interval_ns;		/* until the next measurement is due: 2 ms, doubling to 1 s */
+	uint64_t points;		/* pairs added */
+	struct clock_point past[CLOCK_POINTS_MAX];	/* oldest first; then base */
+	unsigned npast;
 };
 
 /* Live: takes the first pair and a first rate (about 2 ms for the TSC). */
 void clock_map_init(struct clock_map *m, enum tracer_clock_source source);
 /* Replay: from a recorded point. */
 void clock_map_load(struct clock_map *m, const struct tracer_ev_clock *first);
-/* Live: measure a new pair; the line goes on without a step. */
-void clock_map_sync(struct clock_map *m);
+/* The last pair as a record; loading and adding these in order repeats the map. */
+void clock_map_encode(const struct clock_map *m, struct tracer_ev_clock *out);
+/* Live: when interval_ns have passed, measure a new pair; the line goes on
+ * without a step.  1 when a point was added (record it), else 0.  The consumer
+ * calls it on every turn and never sleeps longer than interval_ns. */
+int clock_map_sync(struct clock_map *m);
 /* Add a given pair (replay, tests). */
 void clock_map_add(struct clock_map *m, uint64_t ticks, uint64_t mono_ns);
+/* Monotone: a later tick never gets an earlier time. */
 uint64_t clock_map_mono(const struct clock_map *m, uint64_t ticks);
 uint64_t clock_map_real(const struct clock_map *m, uint64_t ticks);
+/* Length of a span of ticks that is not tied to a moment (time waited, say). */
+uint64_t clock_map_span(const struct clock_map *m, uint64_t ticks);
 
 #endif
