@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options.  There is one table with one row per option; command line, help,
+ * environment, range errors, documentation and the checks of them are made
+ * from its rows.  A value remembers where it came from, and a stronger origin
+ * always wins, in whatever order values are set.
+ */
+#ifndef TRACER_OPTIONS_H
+#define TRACER_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <tracer/error.h>
+
+enum tracer_option_type {
+	TRACER_OPT_FLAG,	/* yes or no */
+	TRACER_OPT_COUNT,	/* given several times means more: -t -tt -ttt */
+	TRACER_OPT_NUMBER,
+	TRACER_OPT_SIZE,	/* bytes: 64k, 4M */
+	TRACER_OPT_DURATION,	/* 250us, 10ms, 1.5s; a bare number is in the row's unit */
+	TRACER_OPT_CHOICE,	/* one word of choices */
+	TRACER_OPT_STRING,
+	TRACER_OPT_LIST,	/* strings; every use adds one */
+};
+
+/* Weakest first. */
+enum tracer_origin {
+	TRACER_FROM_DEFAULT,	/* the preset's default */
+	TRACER_FROM_OTEL,	/* OTEL_* for all signals */
+	TRACER_FROM_OTEL_TRACES,	/* OTEL_* for traces alone */
+	TRACER_FROM_ENVIRON,	/* TRACER_* */
+	TRACER_FROM_PERF_MODE,	/* --perf-mode on the command line */
+	TRACER_FROM_OPTION,	/* the option itself */
+};
+
+enum tracer_preset { TRACER_BALANCED, TRACER_AGGRESSIVE, TRACER_LOW_LATENCY, TRACER_PRESETS };
+
+/* Bits of tracer_option.flags. */
+#define TRACER_OPTF_BRIEF	0x01u	/* is in the short help */
+#define TRACER_OPTF_NO_ENV	0x02u	/* has no TRACER_* name */
+#define TRACER_OPTF_SECRET	0x04u	/* value is never printed */
+#define TRACER_OPTF_OTLP	0x08u	/* its use asks for OTLP */
+#define TRACER_OPTF_HIDDEN	0x10u	/* not in help or documents */
+#define TRACER_OPTF_OPTARG	0x20u	/* argument may be left out: default_arg */
+
+struct tracer_option {
+	const char *name;	/* long, without -- */
+	const char *arg;	/* name of the argument in help, NULL none */
+	const char *group;	/* heading in help */
+	const char *preset[TRACER_PRESETS];	/* defaults; only the first: same for all; NULL: unset */
+	const char *default_arg;	/* value of the option without its argument */
+	const char *choices;	/* a|b|c */
+	const char *otel_traces, *otel;	/* environment names of OpenTelemetry */
+	const char *engines;	/* engines that support it, NULL: all */
+	const char *since;	/* version */
+	const char *help;	/* one line */
+	uint64_t min, max;	/* durations: in units */
+	uint64_t unit_ns;	/* durations: of a bare number */
+	uint8_t type;		/* enum tracer_option_type */
+	uint8_t flags;		/* TRACER_OPTF_* */
+	char letter;		/* 0 none */
+};
+
+/* Another spelling of an option: pattern is its value, %s what was given. */
+struct tracer_option_alias { const char *name, *target, *pattern, *help; };
+
+struct tracer_options;
+
+/* The rows, in the order of the help; *n their number.  Constant. */
+TRACER_API const struct tracer_option *tracer_option_table(size_t *n);
+TRACER_API const struct tracer_option_alias *tracer_option_aliases(size_t *n);
+/* By long name or alias; NULL unknown. */
+TRACER_API const struct tracer_option *tracer_option_lookup(const char *name);
+/* Known name that is most like this one, or NULL. */
+TRACER_API const char *tracer_option_nearest(const char *name);
+/* TRACER_OTLP_BATCH_SIZE for otlp-batch-size, cut to size; "" where the row has none. */
+TRACER_API void tracer_option_environ_name(const struct tracer_option *row, char *buf, size_t size);
+
+TRACER_API int tracer_options_new(struct tracer_options **out);
+TRACER_API void tracer_options_free(struct tracer_options *o);
+
+/* value NULL: the option stands without an argument.  -TRACER_ERR_USAGE: one
+ * line in why says what is wrong and what would be right. */
+TRACER_API int tracer_options_set(struct tracer_options *o, const char *name, const char *value,
+				  enum tracer_origin origin, char *why, size_t whylen);
+/* TRACER_* and OTEL_* of an environment.  A bad TRACER_* value is an error, a bad
+ * OTEL_* value is passed to warn() and ignored, as the specification has it. */
+TRACER_API int tracer_options_load_environ(struct tracer_options *o, char *const *envp,
+					   void (*warn)(void *ctx, const char *message), void *ctx,
+					   char *why, size_t whylen);
+/* Presets and rules between options; call it once, after the last set. */
+TRACER_API int tracer_options_check(struct tracer_options *o, void (*warn)(void *ctx, const char *message),
+				    void *ctx, char *why, size_t whylen);
+
+/* Value as text ("" unset, "<redacted>" for secrets); cut to size.  Returns the origin. */
+TRACER_API enum tracer_origin tracer_options_format(const struct tracer_options *o, const char *name,
+						    char *buf, size_t size);
+/* Where the value came from, in words: "option", "OTEL_BSP_SCHEDULE_DELAY", "perf-mode aggressive". */
+TRACER_API void tracer_options_format_origin(const struct tracer_options *o, const char *name,
+					     char *buf, size_t size);
+
+#endif
