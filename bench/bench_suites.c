@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Registry of benchmark suites: one line each.  Constant data. */
+#include "config.h"
+#include <stddef.h>
+#include "bench.h"
+
+extern const struct bench_suite bench_base;
+
+const struct bench_suite *const bench_suites[] = {
+	&bench_base,
+	NULL
+};
