@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Diagnosis of a refused ptrace request.  Supervisor thread, once per
+ * failure; the text is a pure function of what was found.
+ *
+ * Sources: ptrace(2) "Ptrace access mode checking",
+ * Documentation/admin-guide/LSM/Yama.rst.
+ */
+#include "config.h"
+#include "tracee/refusal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CAP_SYS_PTRACE_BIT 19
+
+static int yama_scope(void)
+{
+	int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC), v = -1;
+	char c;
+
+	if (fd < 0)
+		return -1;
+	if (read(fd, &c, 1) == 1 && c >= '0' && c <= '9')
+		v = c - '0';
+	close(fd);
+	return v;
+}
+
+static bool capable(void)
+{
+	char text[4096], *p;
+	ssize_t n = proc_file_read(getpid(), "status", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strstr(text, "CapEff:");
+	return p && (strtoull(p + 7, NULL, 16) >> CAP_SYS_PTRACE_BIT & 1);
+}
+
+void refusal_load(struct refusal *r, pid_t pid, int err, bool child)
+{
+	struct proc_status own;
+
+	*r = (struct refusal){ .err = err, .our_uid = getuid(), .child = child };
+	r->known = proc_status_load(pid, &r->status) == 0;
+	r->capable = capable();
+	r->yama = yama_scope();
+	r->filtered = proc_status_load(getpid(), &own) == 0 && own.seccomp == 2;
+}
+
+static void advice_format(const struct refusal *r, char *buf, size_t len)
+{
+	if (r->known && r->status.tracer)
+		snprintf(buf, len, "It is already traced by pid %d: a process has one tracer at a time.",
+			 (int)r->status.tracer);
+	else if (r->known && r->status.kernel_thread)
+		snprintf(buf, len, "It is a kernel thread: it makes no system calls.");
+	else if (!r->child && r->known && !r->capable && r->status.uid != r->our_uid)
+		snprintf(buf, len, "It belongs to uid %u, you are uid %u: run as that user or as root.",
+			 (unsigned)r->status.uid, (unsigned)r->our_uid);
+	else if (r->yama == 3)
+		snprintf(buf, len, "kernel.yama.ptrace_scope = 3: tracing is off on this machine until a reboot.");
+	else if (r->yama == 2 && !r->capable)
+		snprintf(buf, len, "kernel.yama.ptrace_scope = 2: only root may trace. Run as root.");
+	else if (r->yama == 1 && !r->child && !r->capable)
+		snprintf(buf, len, "kernel.yama.ptrace_scope = 1: only a parent may trace. "
+				   "Start it under tracer, or run as root.");
+	else if (r->filtered)
+		snprintf(buf, len, "A seccomp filter (container?) forbids ptrace: "
+				   "allow it, e.g. docker run --cap-add SYS_PTRACE.");
+	else if (!r->child && !r->capable)
+		snprintf(buf, len, "It is not dumpable (set-user-ID program, or PR_SET_DUMPABLE 0), "
+				   "or in another user namespace: run as root.");
+	else
+		snprintf(buf, len, "A security module or container forbids it.");
+}
+
+void refusal_format(const struct refusal *r, char *buf, size_t len)
+{
+	if (r->err == -ESRCH)
+		snprintf(buf, len, "There is no such process.");
+	else if (r->err == -EPERM || r->err == -EACCES)
+		advice_format(r, buf, len);
+	else
+		snprintf(buf, len, "%s.", strerror(-r->err));
+}
