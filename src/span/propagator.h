@@ -20,13 +20,16 @@ struct trace_context {
 	char trace_state[513];		/* "" none */
 };
 
-/* 0, or -EINVAL with the reason in why. */
+/* A trace of our own: fresh random id, sampled, no parent. */
+void trace_context_init(struct trace_context *c);
+/* 0, or -EINVAL with the reason in why; a bad tracestate is left out, no error. */
 int propagator_parse(const char *traceparent, const char *tracestate,
 		     struct trace_context *out, char *why, size_t whylen);
 /* "00-...-...-01", 55 characters and NUL. */
 void propagator_format(const struct trace_context *c, const uint8_t span_id[8], char out[56]);
-/* A copy of envp with TRACEPARENT and TRACESTATE set or replaced; one block,
- * to be freed with free().  NULL: no memory. */
+/* A copy of envp with TRACEPARENT and TRACESTATE set or replaced (a trace state
+ * that is not ours to hand on is removed); one block, to be freed with free();
+ * it shares the strings of envp that it keeps.  NULL: no memory. */
 char **propagator_environ(char *const *envp, const struct trace_context *c, const uint8_t span_id[8]);
 
 /* Random, never all zero (getrandom). */

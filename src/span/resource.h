@@ -29,6 +29,8 @@ void resource_put(struct resource *r);
 /* First value of a key stays: call in order of precedence.  0 or -ENOMEM. */
 int resource_add_str(struct resource *r, const char *key, const char *p, size_t n);
 int resource_add_int(struct resource *r, const char *key, int64_t v);
+/* NULL where the key is not there. */
+const struct resource_attr *resource_lookup(const struct resource *r, const char *key);
 /* OTEL_RESOURCE_ATTRIBUTES form: k=v,k2=v2, percent-decoded.  Any error discards
  * the whole value: -EINVAL with a reason in why. */
 int resource_add_list(struct resource *r, const char *list, char *why, size_t whylen);

@@ -17,6 +17,7 @@
 #define SPAN_SIZE 2048u
 #define SPAN_ATTRS_MAX 32u
 #define SPAN_STR_MAX 1024u		/* longest single string value kept */
+#define SPAN_NAME_MAX 256u		/* longest name, and status message */
 
 /* Keys are a closed list: one row in span/attrs.def each. */
 enum span_key {
@@ -45,6 +46,8 @@ struct span_attr {
 	union { int64_t i; double d; uint32_t off; } v;
 };
 
+enum { SPAN_ARRAY_OPEN = 1, SPAN_ARRAY_FULL };
+
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPAN_CONSUMER };
 enum span_status { SPAN_UNSET = 0, SPAN_OK = 1, SPAN_ERROR = 2 };
 enum span_type { SPAN_CALL = 0, SPAN_PROCESS, SPAN_COMPUTE, SPAN_SUMMARY, SPAN_ROOT };
@@ -67,7 +70,8 @@ struct span {
 	uint16_t name_off, name_len;	/* in text[]; UTF-8 guaranteed */
 	uint16_t message_off, message_len;	/* status message, 0 none */
 	uint8_t has_link;
-	uint8_t pooled;
+	uint8_t pooled;			/* span_pool's mark of who has it */
+	uint8_t array;			/* SPAN_ARRAY_*, while one is being added */
 	uint32_t dropped_attrs;
 	uint32_t encoded_size;		/* estimate or exact bytes, by the encoder */
 	struct span_link link;
@@ -94,5 +98,7 @@ void span_close_array(struct span *s);
 void span_add_ints(struct span *s, enum span_key k, const int64_t *v, size_t n);
 void span_add_doubles(struct span *s, enum span_key k, const double *v, size_t n);
 const struct span_attr *span_lookup(const struct span *s, enum span_key k);
+/* Serialised size, estimated from above without encoding. */
+uint32_t span_estimate(const struct span *s);
 
 #endif

@@ -13,7 +13,8 @@
 #include "span/span.h"
 
 struct span_pool;
-struct span_pool_stats { uint64_t gets, puts, grown, refused; uint32_t size, max, in_use, high_water; };
+/* bad_puts: puts of a span that was not out; refused, so that the list stays whole. */
+struct span_pool_stats { uint64_t gets, puts, grown, refused, bad_puts; uint32_t size, max, in_use, high_water; };
 
 int span_pool_new(struct span_pool **out, uint32_t size, uint32_t max, bool disabled);
 void span_pool_free(struct span_pool *p);	/* all spans must be back */
