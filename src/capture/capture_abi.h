@@ -8,6 +8,32 @@
  * condition.  Input strings and structures are taken after the call, too
  * (the kernel has read them), except for calls that may not return, where
  * CAP_F_ENTER is set.
+ *
+ * What a rule puts into the record (piece = struct tracer_capture; index is
+ * its .index), the same for every engine:
+ *   STR        one piece, index 0: the string without its NUL; TRUNCATED
+ *              where the limit cut it.  Limit: path_max, with CAP_F_DATA
+ *              string_max.
+ *   MEM, BUF_* one piece, index 0.  With CAP_F_DATA at most string_max bytes,
+ *              TRUNCATED where there was more.
+ *   OBJS_RET   one piece, index 0: whole objects only.
+ *   STRV       one piece, index 0: the strings one after another, each with
+ *              its NUL (one that was cut, too); at most vector_max of them,
+ *              each at most as STR says; TRUNCATED where any was cut or left
+ *              out.  A NULL vector gives no piece.
+ *   COUNTV     one piece, index 0: a u64, the number of pointers before NULL;
+ *              TRUNCATED where it is larger than CAPTURE_COUNT_MAX.
+ *   IOV*       index 0: the array of iovecs as it lies in memory (whole
+ *              elements, at most vector_max); index 1+i: data of element i,
+ *              as long as pieces are left (an element without bytes gives no
+ *              piece); all data together at most string_max.
+ *   MSGHDR*    index 0: the msghdr as it lies in memory; index 1: name;
+ *              index 2: the array of iovecs; index 3: control, at most
+ *              CAPTURE_CONTROL_MAX; index 4+i: data of element i.
+ * A NULL pointer gives no piece.  What cannot be read gives a piece with
+ * TRACER_CAP_FAULT and the bytes that could be.  A piece that total_max cuts
+ * is TRUNCATED; one that it leaves nothing of is left out.  A piece's flags
+ * have the direction that the rule has (both bits where it has both).
  */
 #ifndef CAPTURE_ABI_H
 #define CAPTURE_ABI_H
@@ -20,7 +46,8 @@ enum capture_op {
 	CAP_OP_MEM,		/* size bytes */
 	CAP_OP_BUF_ARG,		/* buffer; length is the value of args[len_arg] (times size if size) */
 	CAP_OP_BUF_RET,		/* buffer; length is the return value */
-	CAP_OP_BUF_PTR,		/* buffer; length is the 32-bit word at args[len_arg] (sockaddr out) */
+	CAP_OP_BUF_PTR,		/* buffer; length is the 32-bit word at args[len_arg] (sockaddr out),
+				   at most size, or CAPTURE_NAME_MAX where size is 0 */
 	CAP_OP_IOV,		/* struct iovec[args[len_arg]] and the data they point to (in) */
 	CAP_OP_IOV_RET,		/* the same, data limited by the return value (out) */
 	CAP_OP_MSGHDR,		/* struct msghdr, name, iovecs and data (in) */
@@ -46,6 +73,9 @@ struct capture_rule {
 };
 
 #define CAPTURE_RULES_MAX 6u
+#define CAPTURE_COUNT_MAX 65536u	/* pointers that COUNTV counts */
+#define CAPTURE_CONTROL_MAX 256u	/* bytes of a msghdr's control data */
+#define CAPTURE_NAME_MAX 128u		/* bytes of a socket address */
 struct capture_plan {
 	uint8_t nrules;
 	uint8_t nargs;		/* arguments to record */
