@@ -72,7 +72,7 @@ struct capture_rule {
 	uint16_t reserved0;
 };
 
-#define CAPTURE_RULES_MAX 6u
+#define CAPTURE_RULES_MAX 8u	/* select: three sets and a timeout, before and after */
 #define CAPTURE_COUNT_MAX 65536u	/* pointers that COUNTV counts */
 #define CAPTURE_CONTROL_MAX 256u	/* bytes of a msghdr's control data */
 #define CAPTURE_NAME_MAX 128u		/* bytes of a socket address */
@@ -97,6 +97,6 @@ struct capture_limits {
 };
 
 _Static_assert(sizeof(struct capture_rule) == 8, "capture rule is ABI");
-_Static_assert(sizeof(struct capture_plan) == 56, "capture plan is ABI");
+_Static_assert(sizeof(struct capture_plan) == 72, "capture plan is ABI");
 
 #endif

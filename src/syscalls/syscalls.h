@@ -39,6 +39,16 @@ enum state_op {
 #define SYSCALL_F_NOFAIL	0x04u	/* getpid and the like: never an error value */
 #define SYSCALL_F_IO		0x08u	/* RET_SIZE counts bytes transferred */
 
+/* When the errnos of ordinary_if are no news. */
+enum ordinary_cond {
+	ORDINARY_IF_ALWAYS = 0,
+	ORDINARY_IF_READONLY,	/* opened for reading only, nothing created */
+	ORDINARY_IF_NOHANG,	/* asked with WNOHANG */
+	ORDINARY_IF_NSCD,	/* connect to the name service cache daemon, which few run */
+	ORDINARY_IF_PROBE	/* kill with signal 0 */
+};
+
+struct xlat;
 struct syscall_desc {
 	const char *name;
 	uint64_t classes;		/* bits of SYSCALL_CLASS_* */
@@ -46,15 +56,21 @@ struct syscall_desc {
 	uint8_t ret;			/* enum ret_kind */
 	uint8_t state;			/* enum state_op */
 	uint8_t flags;			/* SYSCALL_F_* */
-	uint16_t id;			/* index of the row in table.def: same for all ABIs */
+	uint16_t id;			/* index of the name in table.def: same for all ABIs */
 	uint8_t args[TRACER_ARGS_MAX];	/* enum arg_kind */
+	uint8_t len_args[TRACER_ARGS_MAX];	/* argument that holds the length or count, 0xff none */
 	const char *arg_names[TRACER_ARGS_MAX];
+	const struct xlat *sets[TRACER_ARGS_MAX];	/* kinds with a set: flags, enum, clockid ...; else NULL */
 	const struct capture_plan *capture;	/* per ABI; never NULL */
 	const int16_t *ordinary;	/* errnos that are no news, 0-terminated, may be NULL */
+	const int16_t *ordinary_if;	/* the same under condition */
+	uint8_t condition;		/* enum ordinary_cond */
 };
 
 /* NULL for a number without a row. */
 const struct syscall_desc *syscall_lookup(int abi, int nr);
+/* The row for numbers without one: six words, nothing captured; id is syscall_rows(). */
+const struct syscall_desc *syscall_generic(int abi);
 /* Number of a name in an ABI, or -ENOENT. */
 int syscall_number(int abi, const char *name);
 /* One past the largest number of the ABI. */
@@ -75,10 +91,31 @@ int signal_number(const char *name);		/* with or without SIG; -ENOENT */
 /* True where this failure is ordinary for this call (TELEMETRY: red means broken). */
 bool syscall_ordinary(const struct syscall_desc *d, const struct tracer_ev_call *c, int err);
 
-/* Constant sets, one file each in xlat/. */
+/*
+ * Constant sets, one file each in xlat/.
+ *
+ * An enum set names whole values; its entries are sorted by value.
+ * A flags set names bits, in the order in which they are to be shown:
+ * combinations come before their parts (O_SYNC before O_DSYNC), so a reader
+ * takes an entry when all its bits are still there, and removes them.  The
+ * bits of mask hold one number (access mode, mapping type, exit signal):
+ * (v & mask) is looked up whole, among the entries that lie within mask;
+ * its 0 may have a name (O_RDONLY) or not.  Without a mask an entry of value
+ * 0 (PROT_NONE, F_OK) names the empty set.
+ */
 struct xlat_entry { uint64_t value; const char *name; };
-struct xlat { const char *name; const struct xlat_entry *entries; unsigned count; bool flags; uint64_t mask; };
+struct xlat {
+	const char *name;
+	const struct xlat_entry *entries;
+	unsigned count;
+	bool flags;
+	uint64_t mask;
+	const struct xlat *base;	/* enum: what is not here is looked up there */
+};
 #include "syscalls/xlat-gen.h"		/* extern const struct xlat xlat_<set>; */
+extern const struct xlat *const xlat_sets[];	/* all, NULL-terminated */
+/* The name of exactly this value, or NULL. */
 const char *xlat_lookup(const struct xlat *x, uint64_t value);
+const struct xlat *xlat_set(const char *name);	/* NULL: no such set */
 
 #endif
