@@ -22,6 +22,7 @@ struct run {
 	const struct capture_limits *lim;
 	const struct mem_reader *mem;
 	struct tracer_ev_call *call;
+	uint32_t size;			/* of the record so far */
 	uint32_t space;			/* of the whole record, multiple of 8 */
 	uint32_t left;			/* of total_max */
 	bool denied;			/* memory may not be read at all */
@@ -48,13 +49,13 @@ static bool piece_open(struct run *run, struct piece *p, const struct capture_ru
 {
 	struct tracer_ev_call *c = run->call;
 
-	if (run->denied || c->ncaptures >= TRACER_CAPTURES_MAX || c->head.size + HEAD + 8 > run->space)
+	if (run->denied || c->ncaptures >= TRACER_CAPTURES_MAX || run->size + HEAD + 8 > run->space)
 		return false;
-	p->cap = (struct tracer_capture *)((uint8_t *)c + c->head.size);
+	p->cap = (struct tracer_capture *)((uint8_t *)c + run->size);
 	p->cap->arg = rule->arg;
 	p->cap->index = (uint16_t)index;
 	p->flags = rule->flags & (CAP_F_IN | CAP_F_OUT);
-	p->room = min_u32(run->left, run->space - c->head.size - HEAD);
+	p->room = min_u32(run->left, run->space - run->size - HEAD);
 	p->len = 0;
 	return p->room > 0;
 }
@@ -68,7 +69,7 @@ static void piece_close(struct run *run, struct piece *p)
 	memset(p->cap->bytes + p->len, 0, padded - p->len);
 	p->cap->flags = p->flags;
 	p->cap->len = p->len;
-	run->call->head.size += HEAD + padded;
+	run->size += HEAD + padded;
 	run->call->ncaptures++;
 	run->left -= p->len;
 }
@@ -438,20 +439,28 @@ static uint32_t captured(const struct tracer_ev_call *c)
 	return sum;
 }
 
-void capture_run(const struct capture_plan *plan, const struct capture_limits *lim,
-		 const struct mem_reader *mem, unsigned phase, struct tracer_ev_call *c, uint32_t space)
+uint32_t capture_append(const struct capture_plan *plan, const struct capture_limits *lim,
+			const struct mem_reader *mem, unsigned phase, struct tracer_ev_call *c,
+			uint32_t size, uint32_t space)
 {
-	struct run run = { .plan = plan, .lim = lim, .mem = mem, .call = c, .space = space & ~7u };
+	struct run run = { .plan = plan, .lim = lim, .mem = mem, .call = c, .size = size, .space = space & ~7u };
 	uint32_t used;
 
 	if (!plan->nrules || (phase && !(plan->flags & CAP_PLAN_ENTER)))
-		return;
+		return size;
 	used = captured(c);
 	run.left = lim->total_max > used ? lim->total_max - used : 0;
 	for (unsigned i = 0; i < plan->nrules && i < CAPTURE_RULES_MAX && run.left && !run.denied; i++) {
 		if (rule_wanted(&run, &plan->rules[i], phase))
 			rule_run(&run, &plan->rules[i]);
 	}
+	return run.size;
+}
+
+void capture_run(const struct capture_plan *plan, const struct capture_limits *lim,
+		 const struct mem_reader *mem, unsigned phase, struct tracer_ev_call *c, uint32_t space)
+{
+	c->head.size = capture_append(plan, lim, mem, phase, c, c->head.size, space);
 }
 
 static uint64_t rule_bound(const struct capture_plan *plan, const struct capture_rule *rule,

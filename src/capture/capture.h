@@ -29,5 +29,10 @@ uint32_t capture_bound(const struct capture_plan *plan, const struct capture_lim
 void capture_run(const struct capture_plan *plan, const struct capture_limits *lim,
 		 const struct mem_reader *mem, unsigned phase,
 		 struct tracer_ev_call *c, uint32_t space);
+/* The same for a record whose first word is not to be touched (a ring's
+ * consumer may be looking at it): size so far in, size now out. */
+uint32_t capture_append(const struct capture_plan *plan, const struct capture_limits *lim,
+			const struct mem_reader *mem, unsigned phase, struct tracer_ev_call *c,
+			uint32_t size, uint32_t space);
 
 #endif

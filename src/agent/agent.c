@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The recorder: the two halves of a call, before and after the system call
+ * instruction.  Runs inside the traced program, on the thread that makes the
+ * call, with the agent's stack of that thread; owns the producer's side of
+ * the thread's ring.  Freestanding: no libc, no vector registers, none of
+ * rbx, rbp, r12 to r15.
+ *
+ * Order of stores: the tracer may look at any instruction.  b->cur is set
+ * before the first byte of a record is written and cleared after it was
+ * committed, so what lies between is always found.  What lies behind the
+ * head is zero whenever nobody is writing.
+ */
+#include "agent/agent.h"
+
+#include <stdatomic.h>
+
+#define SYS_FUTEX 202
+#define SYS_CLOCK_GETTIME 228
+#define FUTEX_WAIT 0
+#define FULL_WAIT_NS 50000000
+
+static struct ring_header *ring_of(const struct agent_block *b)
+{
+	return (struct ring_header *)b->ring;
+}
+
+static uint64_t ticks(const struct agent_control *ctl)
+{
+	uint32_t lo, hi;
+	int64_t ts[2];
+
+	if (ctl->clock == 1) {
+		__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+		return lo | (uint64_t)hi << 32;
+	}
+	agent_syscall(SYS_CLOCK_GETTIME, 1, (long)ts, 0, 0, 0, 0);
+	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
+}
+
+static inline uint64_t head_word(uint32_t size, uint32_t kind, uint32_t flags)
+{
+	return size | (uint64_t)kind << 32 | (uint64_t)TRACER_ABI_X86_64 << 40 | (uint64_t)flags << 48;
+}
+
+static inline void store_word(void *record, uint64_t word)
+{
+	atomic_store_explicit((_Atomic uint64_t *)record, word, memory_order_release);
+}
+
+static inline void store_head(struct agent_block *b, uint64_t head)
+{
+	b->head = head;
+	/* Pairs with the consumer's acquire load. */
+	atomic_store_explicit((_Atomic uint64_t *)&ring_of(b)->head, head, memory_order_release);
+}
+
+static int fits(struct agent_block *b, uint32_t bound)
+{
+	b->tail = atomic_load_explicit((_Atomic uint64_t *)&ring_of(b)->tail, memory_order_acquire);
+	return b->head + bound - b->tail <= b->ring_size;
+}
+
+/* The ring is full: sleep until the consumer has made room.  A signal ends the
+ * wait and finds us before the call, so the tracer takes it back. */
+static int wait_for_room(struct agent_block *b, const struct agent_control *ctl, uint32_t bound)
+{
+	struct ring_header *ring = ring_of(b);
+	int64_t timeout[2] = { 0, FULL_WAIT_NS };
+	uint64_t since;
+
+	if (fits(b, bound))
+		return 1;
+	if (ctl->drop) {
+		atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->lost, 1, memory_order_relaxed);
+		return 0;
+	}
+	since = ticks(ctl);
+	atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->waits, 1, memory_order_relaxed);
+	for (;;) {
+		uint32_t wake = atomic_load_explicit((_Atomic uint32_t *)&ring->wake, memory_order_acquire);
+
+		/* Full barrier between this and the look at tail; the consumer does it the other way round. */
+		atomic_exchange_explicit((_Atomic uint32_t *)&ring->waiting, 1, memory_order_seq_cst);
+		if (fits(b, bound))
+			break;
+		agent_syscall(SYS_FUTEX, (long)&ring->wake, FUTEX_WAIT, wake, (long)timeout, 0, 0);
+	}
+	atomic_store_explicit((_Atomic uint32_t *)&ring->waiting, 0, memory_order_relaxed);
+	atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->waited_ticks, ticks(ctl) - since, memory_order_relaxed);
+	return 1;
+}
+
+static inline void store_args(uint64_t *args, const struct agent_block *b, unsigned nargs)
+{
+	switch (nargs) {
+	default: args[5] = b->r9;	/* fall through */
+	case 5: args[4] = b->r8;	/* fall through */
+	case 4: args[3] = b->r10;	/* fall through */
+	case 3: args[2] = b->rdx;	/* fall through */
+	case 2: args[1] = b->rsi;	/* fall through */
+	case 1: args[0] = b->rdi;	/* fall through */
+	case 0: break;
+	}
+}
+
+static void commit(struct agent_block *b, uint32_t kind, uint32_t flags)
+{
+	void *record = (void *)b->cur;
+
+	uint32_t size = b->size;
+
+	/* What was reserved and not used is zero still. */
+	store_head(b, b->pos + size);
+	store_word(record, head_word(size, kind, flags));
+	b->cur = 0;
+}
+
+static uint32_t flags_of(unsigned action)
+{
+	return TRACER_EVF_INPROC | (action & AGENT_HIDDEN ? TRACER_EVF_HIDDEN : 0);
+}
+
+static void begin(struct agent_block *b, const struct agent_control *ctl, unsigned nargs, uint32_t bound,
+		  uint32_t flags)
+{
+	uint64_t pos = b->head;
+	struct tracer_ev_call *call =
+		(struct tracer_ev_call *)(b->ring + sizeof(struct ring_header) + (pos & (b->ring_size - 1)));
+
+	b->pos = pos;
+	b->cur = (uint64_t)call;
+	atomic_signal_fence(memory_order_seq_cst);
+	call->head.tid = b->tid;
+	call->head.nr = (int32_t)b->rax;
+	call->ip = b->ip;
+	*(uint64_t *)&call->nargs = nargs;	/* no captures yet */
+	store_args(call->args, b, nargs);
+	b->size = (uint32_t)sizeof(*call) + 8 * nargs;
+	store_word(call, head_word(bound, TRACER_EV_CALL, flags | TRACER_EVF_PENDING));
+	store_head(b, pos + bound);
+	call->start = ticks(ctl);
+}
+
+/* 0: run the call; 1: let the tracer see it. */
+uint32_t agent_enter(struct agent_block *b)
+{
+	const struct agent_control *ctl = (const struct agent_control *)b->control;
+	uint64_t nr = b->rax;
+	unsigned action = AGENT_RECORD, nargs = TRACER_ARGS_MAX;
+	uint32_t bound = sizeof(struct tracer_ev_call) + 8 * TRACER_ARGS_MAX;
+	const struct capture_plan *plan = 0;
+
+	if (nr < AGENT_NR_MAX) {
+		plan = &ctl->plans[nr];
+		action = ctl->action[nr];
+		bound = ctl->bound[nr];
+		nargs = plan->nargs;
+	}
+	if ((action & AGENT_ACTION_MASK) == AGENT_SKIP)
+		return 0;
+	if ((action & AGENT_ACTION_MASK) == AGENT_TRAP)
+		return 1;
+	if (b->head + bound - b->tail > b->ring_size && !wait_for_room(b, ctl, bound))
+		return 0;
+	begin(b, ctl, nargs, bound, flags_of(action));
+	if (plan && plan->flags & CAP_PLAN_ENTER)
+		agent_capture(b, plan, CAP_F_ENTER);
+	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER) {
+		struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+
+		call->head.time = call->start;
+		commit(b, TRACER_EV_ENTER, flags_of(action));
+	}
+	return 0;
+}
+
+static uint32_t flags_after(int64_t ret)
+{
+	uint32_t flags = 0;
+
+	if (ret < 0 && ret >= -4095)
+		flags |= TRACER_EVF_ERROR;
+	if (ret == -512 || ret == -513 || ret == -514 || ret == -516)
+		flags |= TRACER_EVF_RESTARTED;
+	return flags;
+}
+
+void agent_exit(struct agent_block *b)
+{
+	const struct agent_control *ctl = (const struct agent_control *)b->control;
+	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+	uint32_t nr = (uint32_t)call->head.nr;
+	unsigned action = nr < AGENT_NR_MAX ? ctl->action[nr] : AGENT_RECORD;
+	int64_t ret = (int64_t)b->rax;
+
+	call->head.time = ticks(ctl);
+	call->ret = ret;
+	call->head.flags |= (uint16_t)flags_after(ret);
+	if (nr < AGENT_NR_MAX && ctl->plans[nr].nrules)
+		agent_capture(b, &ctl->plans[nr], 0);
+	commit(b, TRACER_EV_CALL, flags_of(action) | flags_after(ret));
+}

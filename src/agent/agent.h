@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the agent: what its C files and its assembly share. */
+#ifndef AGENT_H
+#define AGENT_H
+
+#include "agent/agent_abi.h"
+
+/* entry_x86_64.S */
+long agent_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long agent_copy_bytes(void *dst, const void *src, size_t n);
+long agent_copy_string(char *dst, const char *src, size_t n);
+extern const uint8_t agent_text_begin[], agent_text_end[], agent_control_begin[];
+extern const uint8_t agent_entry[];
+
+/* agent.c, called by the assembly */
+uint32_t agent_enter(struct agent_block *b);
+void agent_exit(struct agent_block *b);
+
+/* agent_boot.c, called by the assembly */
+long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here);
+
+/* agent_capture.c: append what plan says to the pending record b->cur. */
+void agent_capture(struct agent_block *b, const struct capture_plan *plan, unsigned phase);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tracer and agent agree on.  The agent is freestanding code that the
+ * tracer maps into a traced process; patched call sites jump to it, it runs
+ * the system call and writes the record.  Freestanding header: nothing but
+ * <stdint.h> and the ABI headers of ring and capture.
+ *
+ * Memory of the agent in one address space:
+ *   image   text, then struct agent_control, then room for stubs; read-only
+ *           and executable, private (the tracer writes stubs through
+ *           /proc/PID/mem, which copies the page)
+ *   slots   private anonymous memory, one slot a task:
+ *           [ stack of the agent | struct agent_block ]; gs_base of a task is
+ *           the address of its block
+ *   rings   shared with the tracer, one ring a slot (ring_abi.h)
+ *
+ * A task has at most one call in flight: before any handler of the program
+ * runs, the tracer finishes or rolls back the call that the signal found in
+ * the agent.  So the block has room for one call, and the user's stack is
+ * never touched.
+ */
+#ifndef AGENT_ABI_H
+#define AGENT_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "capture/capture_abi.h"
+#include "ring/ring_abi.h"
+
+#define AGENT_ABI_VERSION 1u
+#define AGENT_MAGIC 0x31746e6567617274ull	/* "tragent1" without the p */
+
+#define AGENT_NR_MAX 512u		/* numbers from here on have no plan: arguments only */
+#define AGENT_SLOT_SIZE 16384u
+#define AGENT_BLOCK_AT 12288u		/* offset of the block in its slot = size of the stack */
+#define AGENT_STUBS_SIZE 65536u
+#define AGENT_PATH_MAX 48u
+
+/* What the recorder does with a number. */
+enum agent_action {
+	AGENT_RECORD = 0,	/* one record, after the call */
+	AGENT_SKIP,		/* not selected: no record */
+	AGENT_ENTER,		/* may not return: TRACER_EV_ENTER before the call */
+	AGENT_TRAP		/* the tracer has to see it: run the original instruction */
+};
+#define AGENT_ACTION_MASK 0x0fu
+#define AGENT_HIDDEN 0x80u	/* with AGENT_RECORD: TRACER_EVF_HIDDEN */
+
+/* Written by the tracer into the image before any process maps it. */
+struct agent_control {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t clock;				/* enum tracer_clock_source */
+	uint32_t drop;				/* full ring: count the loss instead of waiting */
+	uint32_t reserved0;
+	struct capture_limits limits;
+	uint8_t action[AGENT_NR_MAX];
+	uint32_t bound[AGENT_NR_MAX];		/* room that a record can need */
+	struct capture_plan plans[AGENT_NR_MAX];
+};
+
+/* What the exec loader hands to agent_boot, on the new stack. */
+struct agent_boot {
+	uint64_t entry;				/* where the program begins */
+	uint64_t sp;
+	uint64_t slots_size;
+	uint64_t rings_size;			/* bytes of the mapping */
+	uint64_t ring_stride;
+	uint64_t ring_size;			/* data bytes of one ring */
+	uint64_t head;				/* where this task's ring goes on */
+	uint32_t slot;
+	int32_t tid;
+	char image_path[AGENT_PATH_MAX];
+	char rings_path[AGENT_PATH_MAX];
+};
+
+/* One task's state.  Offsets are used by the assembly: see the asserts. */
+struct agent_block {
+	uint64_t entry;		/* where stubs jump to */
+	uint64_t stack;		/* top of the agent's stack of this task */
+	uint64_t sp;		/* the call in flight: the program's stack pointer */
+	uint64_t cont;		/* ... where it goes on; "0f 05" lies right before that */
+	uint64_t ip;		/* ... address behind the original instruction */
+	uint64_t rax;		/* ... number, then result */
+	uint64_t rdi, rsi, rdx, r10, r8, r9;
+	uint64_t flags;		/* ... ah from lahf, al overflow */
+	uint64_t self;		/* address of this block */
+	uint64_t cur;		/* address of the pending record, 0: none */
+	uint64_t pos;		/* ... its position in the ring */
+	uint64_t head;		/* our position; the shared copy is for the consumer */
+	uint64_t tail;		/* consumer's position when we last looked */
+	uint64_t ring;		/* address of our struct ring_header */
+	uint64_t ring_size;
+	uint64_t image;		/* base of the image */
+	uint64_t slots;
+	uint64_t rings;
+	uint64_t control;
+	int32_t tid;
+	uint32_t slot;
+	int32_t pid;		/* own pid in our own namespace, 0: not asked yet */
+	uint32_t size;		/* bytes of the pending record so far */
+	uint64_t magic;
+};
+
+#define AGENT_B_ENTRY 0
+#define AGENT_B_STACK 8
+#define AGENT_B_SP 16
+#define AGENT_B_CONT 24
+#define AGENT_B_IP 32
+#define AGENT_B_RAX 40
+#define AGENT_B_RDI 48
+#define AGENT_B_RSI 56
+#define AGENT_B_RDX 64
+#define AGENT_B_R10 72
+#define AGENT_B_R8 80
+#define AGENT_B_R9 88
+#define AGENT_B_FLAGS 96
+#define AGENT_B_SELF 104
+#define AGENT_B_CUR 112
+
+_Static_assert(offsetof(struct agent_block, entry) == AGENT_B_ENTRY, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, stack) == AGENT_B_STACK, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, sp) == AGENT_B_SP, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, cont) == AGENT_B_CONT, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, ip) == AGENT_B_IP, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, rax) == AGENT_B_RAX, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, rdi) == AGENT_B_RDI, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, r9) == AGENT_B_R9, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, flags) == AGENT_B_FLAGS, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
+_Static_assert(sizeof(struct agent_block) == 216, "block is ABI");
+_Static_assert(sizeof(struct agent_boot) == 160, "boot is ABI");
+
+/* The agent as linked: bytes and the offsets of its landmarks. */
+struct agent_image {
+	const uint8_t *text;
+	uint32_t text_size;
+	uint32_t entry;		/* patched sites come in here, one after the other: */
+	uint32_t pivot;		/* ... first instruction with the program's stack pointer put away */
+	uint32_t number;	/* ... the number is saved */
+	uint32_t saved;		/* ... first instruction with all registers saved */
+	uint32_t entered;	/* ... return address of the recorder's first half */
+	uint32_t call;		/* ... the system call instruction */
+	uint32_t after;		/* ... behind it */
+	uint32_t result;	/* ... the result is saved */
+	uint32_t left;		/* ... return address of the recorder's second half */
+	uint32_t trap;		/* ... from here on the call is given back to the tracer */
+	uint32_t end;		/* ... end of this stretch */
+	uint32_t child;		/* first instruction of a new task */
+	uint32_t child_call;	/* ... behind its own system call */
+	uint32_t boot;		/* first instruction after exec */
+	uint32_t boot_failed;	/* ... its trap */
+	uint32_t copy, copy_end, copy_fault;	/* loads that may fault lie between the first two */
+};
+
+#ifdef AGENT_HOST
+extern const struct agent_image agent_image;
+#endif
+
+#endif

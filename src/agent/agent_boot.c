@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * First thing that a new program image runs: maps slots and rings, fills in
+ * the block of its only task, arms the dispatch.  Runs in the traced program
+ * before its own first instruction, on the still unused part of its stack.  A
+ * negative result ends in a trap that only the tracer sees; the program is
+ * then traced by stops.
+ */
+#include "agent/agent.h"
+
+#define SYS_OPEN 2
+#define SYS_CLOSE 3
+#define SYS_MMAP 9
+#define SYS_PRCTL 157
+#define SYS_ARCH_PRCTL 158
+#define ARCH_SET_GS 0x1001
+#define PROT_RW 3
+#define MAP_SHARED 1
+#define MAP_ANON_PRIVATE_NORESERVE 0x4022
+#define O_RDWR_CLOEXEC 02000002
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+
+static long map_rings(const struct agent_boot *boot)
+{
+	long fd = agent_syscall(SYS_OPEN, (long)boot->rings_path, O_RDWR_CLOEXEC, 0, 0, 0, 0);
+	long at;
+
+	if (fd < 0)
+		return fd;
+	at = agent_syscall(SYS_MMAP, 0, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
+	agent_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
+	return at;
+}
+
+static struct agent_block *block_init(const struct agent_boot *boot, uint64_t slots, uint64_t rings)
+{
+	struct agent_block *b =
+		(struct agent_block *)(slots + (uint64_t)boot->slot * AGENT_SLOT_SIZE + AGENT_BLOCK_AT);
+
+	b->entry = (uint64_t)agent_entry;
+	b->stack = (uint64_t)b;
+	b->self = (uint64_t)b;
+	b->head = boot->head;
+	b->tail = boot->head;
+	b->ring = rings + boot->slot * boot->ring_stride;
+	b->ring_size = boot->ring_size;
+	b->image = (uint64_t)agent_text_begin;
+	b->slots = slots;
+	b->rings = rings;
+	b->control = (uint64_t)agent_control_begin;
+	b->tid = boot->tid;
+	b->slot = boot->slot;
+	b->magic = AGENT_MAGIC;
+	return b;
+}
+
+long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
+{
+	long slots, rings, rc;
+	struct agent_block *b;
+
+	(void)here;
+	agent_syscall(SYS_CLOSE, image_fd, 0, 0, 0, 0, 0);
+	slots = agent_syscall(SYS_MMAP, 0, (long)boot->slots_size, PROT_RW, MAP_ANON_PRIVATE_NORESERVE, -1, 0);
+	if (slots < 0)
+		return slots;
+	rings = map_rings(boot);
+	if (rings < 0)
+		return rings;
+	b = block_init(boot, (uint64_t)slots, (uint64_t)rings);
+	rc = agent_syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, (long)b, 0, 0, 0, 0);
+	if (rc < 0)
+		return rc;
+	return agent_syscall(SYS_PRCTL, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)agent_text_begin,
+			     agent_text_end - agent_text_begin, 0, 0);
+}
