@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Planning of patches (patch.h).  Pure functions on bytes that the caller read
+ * from the program; any thread.
+ */
+#include "config.h"
+#include "engine/patch.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include "arch/insn_x86_64.h"
+
+#define JUMP_LEN 5u
+#define FAR_INSNS 6u
+#define FAR_BYTES 48u
+#define AFTER_INSNS 4u
+
+static bool is_mov_eax(const uint8_t *p, uint64_t nr)
+{
+	uint32_t imm;
+
+	memcpy(&imm, p + 1, sizeof(imm));
+	return p[0] == 0xb8 && imm == nr;
+}
+
+static bool movable_at(const uint8_t *p, size_t n, unsigned len)
+{
+	struct insn in;
+
+	return insn_decode(p, n, &in) == 0 && in.len == len && insn_movable(&in);
+}
+
+static void set_span(struct patch *p, const struct patch_code *code, uint8_t form, uint64_t at, unsigned len,
+		     unsigned moved)
+{
+	p->form = form;
+	p->at = at;
+	p->len = (uint8_t)len;
+	p->moved = (uint8_t)moved;
+	memcpy(p->original, code->bytes + (at - code->base), len);
+}
+
+/* One long enough instruction right before, or "mov $nr,%eax" a little earlier. */
+static int choose_before(const struct patch_code *code, size_t site, uint64_t nr, struct patch *out)
+{
+	size_t at = site;
+
+	for (unsigned i = 0; i < FAR_INSNS; i++) {
+		unsigned len = insn_before(code->bytes, at);
+
+		if (!len || at < len || site - (at - len) > FAR_BYTES ||
+		    !movable_at(code->bytes + at - len, code->n - (at - len), len))
+			return -ENOTSUP;
+		at -= len;
+		if (len >= JUMP_LEN && (!i || is_mov_eax(code->bytes + at, nr))) {
+			/* a mov of another number would mean that we misread the code */
+			if (code->bytes[at] == 0xb8 && len == 5 && !is_mov_eax(code->bytes + at, nr))
+				return -ENOTSUP;
+			set_span(out, code, i ? PATCH_FAR : PATCH_BEFORE, code->base + at, JUMP_LEN,
+				 (unsigned)(site - at));
+			return 0;
+		}
+	}
+	return -ENOTSUP;
+}
+
+/* What compilers put behind the end of a function. */
+static bool is_padding(uint8_t b)
+{
+	return b == 0x90 || b == 0xcc || b == 0x66 || b == 0x2e || b == 0x0f || b == 0x1f || b == 0x00;
+}
+
+/* Instructions behind the "syscall" until there is room for a jump. */
+static int choose_after(const struct patch_code *code, size_t site, struct patch *out)
+{
+	unsigned total = 2;
+	bool ended = false;
+
+	for (unsigned i = 0; total < JUMP_LEN && !ended; i++) {
+		struct insn in;
+
+		if (i == AFTER_INSNS || site + total >= code->n ||
+		    insn_decode(code->bytes + site + total, code->n - site - total, &in) < 0)
+			return -ENOTSUP;
+		ended = in.flags & (INSN_F_RET | INSN_F_JUMP);
+		if (!ended && !insn_movable(&in))
+			return -ENOTSUP;
+		if (in.flags & (INSN_F_CALL | INSN_F_TRAP))
+			return -ENOTSUP;
+		total += in.len;
+	}
+	set_span(out, code, PATCH_AFTER, code->base + site, total, total - 2);
+	for (; total < JUMP_LEN; total++)
+		if (site + total >= code->n || !is_padding(code->bytes[site + total]))
+			return -ENOTSUP;
+	if (out->len < JUMP_LEN)
+		set_span(out, code, PATCH_AFTER, out->at, JUMP_LEN, out->moved);
+	if (insn_branch_into(code->bytes, code->n, code->base, out->at + 1, out->at + out->len))
+		return -ENOTSUP;
+	return 0;
+}
+
+int patch_choose(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out)
+{
+	size_t at = site - code->base;
+
+	memset(out, 0, sizeof(*out));
+	out->site = site;
+	if (site < code->base || at + 2 > code->n || code->bytes[at] != 0x0f || code->bytes[at + 1] != 0x05)
+		return -ENOTSUP;
+	if (choose_before(code, at, nr, out) == 0 || choose_after(code, at, out) == 0)
+		return 0;
+	out->form = PATCH_NONE;
+	return -ENOTSUP;
+}
+
+/* ---- stub ---- */
+
+struct out {
+	struct patch *p;
+	unsigned n;
+	int err;
+};
+
+static void put(struct out *o, const void *bytes, unsigned n)
+{
+	if (o->n + n > PATCH_STUB_MAX) {
+		o->err = -ENOTSUP;
+		return;
+	}
+	memcpy(o->p->stub + o->n, bytes, n);
+	o->n += n;
+}
+
+/* A displacement that is followed by the end of its instruction. */
+static void put_rel32(struct out *o, uint64_t target)
+{
+	int64_t d = (int64_t)(target - (o->p->stub_at + o->n + 4));
+	int32_t d32 = (int32_t)d;
+
+	if (d != d32)
+		o->err = -ERANGE;
+	put(o, &d32, 4);
+}
+
+static void put_jump(struct out *o, uint64_t target)
+{
+	put(o, "\xe9", 1);
+	put_rel32(o, target);
+}
+
+/* One instruction from the program, at its new place. */
+static int put_moved(struct out *o, const struct patch_code *code, uint64_t from, struct insn *in)
+{
+	const uint8_t *p = code->bytes + (from - code->base);
+	uint8_t bytes[INSN_MAX];
+
+	if (insn_decode(p, code->n - (from - code->base), in) < 0)
+		return -ENOTSUP;
+	if (in->flags & INSN_F_JUMP && in->flags & INSN_F_REL) {
+		put_jump(o, from + in->len + (uint64_t)(int64_t)in->rel);
+		return o->err;
+	}
+	if (insn_relocate(p, in, from, o->p->stub_at + o->n, bytes) < 0)
+		return -ERANGE;
+	put(o, bytes, in->len);
+	return o->err;
+}
+
+static int put_span(struct out *o, const struct patch_code *code, uint64_t from, unsigned len, bool *ended)
+{
+	*ended = false;
+	for (uint64_t end = from + len; from < end;) {
+		struct insn in;
+		int rc = put_moved(o, code, from, &in);
+
+		if (rc < 0)
+			return rc;
+		*ended = in.flags & (INSN_F_RET | INSN_F_JUMP);
+		from += in.len;
+	}
+	return 0;
+}
+
+static void put_entry(struct out *o)
+{
+	put(o, "\x65\xff\x24\x25\0\0\0\0", 8);		/* jmp *%gs:0 */
+}
+
+static int build_before(struct out *o, const struct patch_code *code)
+{
+	struct patch *p = o->p;
+	bool ended;
+	int rc = put_span(o, code, p->at, p->moved, &ended);
+
+	if (rc < 0)
+		return rc;
+	p->head = (uint8_t)o->n;
+	p->cont = p->site + 2;
+	put(o, "\x48\x8d\x0d", 3);			/* lea cont(%rip),%rcx */
+	put_rel32(o, p->cont);
+	put(o, "\x49\x89\xcb", 3);			/* mov %rcx,%r11 */
+	put_entry(o);
+	return 0;
+}
+
+static int build_after(struct out *o, const struct patch_code *code)
+{
+	struct patch *p = o->p;
+	bool ended;
+	int rc;
+
+	p->cont = p->stub_at + 7 + 7 + 8 + 2;
+	put(o, "\x48\x8d\x0d", 3);			/* lea cont(%rip),%rcx */
+	put_rel32(o, p->cont);
+	put(o, "\x4c\x8d\x1d", 3);			/* lea site+2(%rip),%r11 */
+	put_rel32(o, p->site + 2);
+	put_entry(o);
+	put(o, "\x0f\x05", 2);
+	rc = put_span(o, code, p->site + 2, p->moved, &ended);
+	if (rc == 0 && !ended)
+		put_jump(o, p->site + 2 + p->moved);
+	return rc;
+}
+
+static int build_jump(struct patch *p)
+{
+	int64_t d = (int64_t)(p->stub_at - (p->at + JUMP_LEN));
+	int32_t d32 = (int32_t)d;
+
+	if (d != d32)
+		return -ERANGE;
+	memset(p->jump, 0x90, p->len);
+	p->jump[0] = 0xe9;
+	memcpy(p->jump + 1, &d32, 4);
+	return 0;
+}
+
+int patch_build(const struct patch_code *code, struct patch *p, uint64_t stub_at)
+{
+	struct out o = { .p = p };
+	int rc;
+
+	p->stub_at = stub_at;
+	rc = p->form == PATCH_AFTER ? build_after(&o, code) : build_before(&o, code);
+	if (rc < 0 || o.err < 0)
+		return rc < 0 ? rc : o.err;
+	p->stub_len = (uint8_t)o.n;
+	return build_jump(p);
+}
+
+uint64_t patch_origin(const struct patch *p, uint64_t ip)
+{
+	uint64_t off = ip - p->stub_at;
+	struct insn in;
+
+	if (ip < p->stub_at || off >= p->stub_len)
+		return 0;
+	if (p->form == PATCH_AFTER)
+		return off < 7 + 7 + 8 ? p->site : 0;
+	if (off >= p->head)
+		return p->site;
+	/* Among the moved instructions: only their start has a name in the program, and the
+	 * first one is under the jump.  Moved ones keep their length. */
+	for (unsigned at = 0; at < p->head; at += in.len) {
+		if (at == off)
+			return p->at + at;
+		if (insn_decode(p->stub + at, p->head - at, &in) < 0)
+			break;
+	}
+	return 0;
+}
