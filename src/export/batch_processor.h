@@ -39,18 +39,22 @@ struct batch_stats {
 
 struct batch_processor;
 
+/* Takes the exporter over on success.  -EINVAL: sizes that do not fit together. */
 int batch_processor_start(struct batch_processor **out, const struct batch_config *cfg,
 			  struct span_exporter *exporter, struct span_pool *pool,
 			  const struct log *log);
 /* Takes the span whatever happens: queued, or counted as dropped and put back.
  * May wait as overflow says.  0, or -EAGAIN when it was dropped. */
 int batch_processor_push(struct batch_processor *b, struct span *s);
-/* Everything pushed before is exported or the deadline has passed: 0 or -ETIMEDOUT. */
+/* Everything pushed before is through (exported, or counted as failed): 0;
+ * -ETIMEDOUT at the deadline; -ENOTCONN at once where no collector has ever
+ * answered and the circuit is open (the spans stay queued). */
 int batch_processor_flush(struct batch_processor *b, uint64_t deadline_mono_ns);
-/* Flush, stop the thread, free the exporter.  Later calls do nothing. */
+/* Flush, stop the thread.  Later calls do nothing; later pushes are dropped and
+ * counted.  What a closed circuit does not let through is counted as failed. */
 int batch_processor_shutdown(struct batch_processor *b, uint64_t deadline_mono_ns);
 void batch_processor_abort(struct batch_processor *b);	/* async-signal-safe: give up at once */
 void batch_processor_stats(struct batch_processor *b, struct batch_stats *out);
-void batch_processor_free(struct batch_processor *b);
+void batch_processor_free(struct batch_processor *b);	/* and the exporter */
 
 #endif

@@ -6,16 +6,21 @@
 #ifndef SPAN_EXPORTER_H
 #define SPAN_EXPORTER_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "span/span.h"
 
+/* REFUSED: nothing was sent, the collector cannot be reached; the same spans
+ * may be given again after hold() has passed. */
 enum export_result { EXPORT_OK = 0, EXPORT_PARTIAL, EXPORT_FAILED, EXPORT_TIMEOUT, EXPORT_REFUSED };
 
 struct export_outcome {
 	enum export_result result;
+	uint64_t accepted;		/* spans that are safe: delivered, or on disk */
 	uint64_t rejected;		/* spans, as partial success says */
-	uint64_t bytes, wire_bytes;	/* before and after compression */
+	uint64_t bytes, wire_bytes;	/* before and after compression, of all attempts */
 	uint32_t attempts;
 	int http_status;		/* 0 none */
 	char message[256];		/* for the user, may be empty */
@@ -27,10 +32,20 @@ struct span_exporter_ops {
 	/* deadline: CLOCK_MONOTONIC ns for all attempts together. */
 	void (*export)(struct span_exporter *e, struct span *const *spans, size_t n,
 		       uint64_t deadline, struct export_outcome *out);
-	/* Async: abort a running export soon (shutdown, second SIGINT). */
+	/* ns until an export is worth trying; 0 now.  last_chance: at a flush;
+	 * UINT64_MAX then says that waiting or trying is useless.  NULL: always 0. */
+	uint64_t (*hold)(struct span_exporter *e, uint64_t now, bool last_chance);
+	/* From any thread and from signal handlers: abort a running export
+	 * soon (shutdown, second SIGINT) and refuse later ones. */
 	void (*abort)(struct span_exporter *e);
 	void (*free)(struct span_exporter *e);
 };
-struct span_exporter { const struct span_exporter_ops *ops; };
+struct span_exporter {
+	const struct span_exporter_ops *ops;
+	/* Set by the exporter while its last attempt has failed: who waits for
+	 * it then waits for a dead collector.  Read by the producer. */
+	atomic_bool failing;
+	atomic_bool circuit_open;
+};
 
 #endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OTLP exporter over HTTP: one batch at a time is encoded, compressed,
+ * posted, and posted again as the protocol allows.  Runs on the exporter
+ * thread, which owns everything here; abort() alone may come from elsewhere
+ * and only reaches the transport.
+ *
+ * The body of a batch is made once; attempts send the same bytes.
+ */
+#include "config.h"
+#include "export/otlp_exporter.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <tracer/error.h>
+#include "base/clock.h"
+#include "export/gzip.h"
+#include "export/http_transport.h"
+#include "export/otlp_encode.h"
+#include "export/otlp_json.h"
+#include "export/otlp_response.h"
+#include "export/retry.h"
+
+struct otlp_exporter {
+	struct span_exporter base;
+	struct otlp_endpoint endpoint;
+	enum otlp_protocol protocol;
+	struct http_transport *transport;
+	struct otlp_encoder *encoder;
+	struct gzip *gzip;		/* NULL: not compressed */
+	struct strbuf json;
+	struct retry retry;
+	struct breaker breaker;
+	const struct log *log;
+	bool logged_failure, logged_partial;
+};
+
+enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_FATAL };
+
+static struct otlp_exporter *exporter_of(struct span_exporter *e)
+{
+	return (struct otlp_exporter *)e;	/* base is the first member */
+}
+
+static void set_failing(struct otlp_exporter *e, bool failing)
+{
+	atomic_store_explicit(&e->base.failing, failing, memory_order_release);	/* pairs with the producer's load */
+}
+
+/* ---- what an answer means ---- */
+
+static void say(struct otlp_exporter *e, struct export_outcome *out, const char *what, const char *detail)
+{
+	struct strbuf sb;
+
+	strbuf_init_fixed(&sb, out->message, sizeof(out->message));	/* cut where it is too long */
+	strbuf_add_fmt(&sb, "collector %s %s%s%s", e->endpoint.shown, what, *detail ? ": " : "", detail);
+}
+
+static void judge_success(struct otlp_exporter *e, const struct http_reply *r, size_t n, struct export_outcome *out)
+{
+	struct otlp_answer a;
+
+	otlp_decode_success(&a, r->type, r->body, r->len);
+	if (a.rejected > n)
+		a.rejected = n;
+	out->accepted += n - a.rejected;
+	out->rejected += a.rejected;
+	if (!a.rejected && !a.message[0])
+		return;
+	if (a.rejected)
+		out->result = EXPORT_PARTIAL;
+	say(e, out, a.rejected ? "rejected spans" : "warns", a.message);
+	if (!e->logged_partial)
+		log_msg(e->log, LOG_WARN, "%s (said once; the count is in the exit report)", out->message);
+	e->logged_partial = true;
+}
+
+static enum verdict judge_status(struct otlp_exporter *e, const struct http_reply *r, size_t n,
+				 struct export_outcome *out)
+{
+	struct otlp_answer a;
+	char what[32];
+
+	out->http_status = r->status;
+	if (r->status >= 200 && r->status < 300) {
+		judge_success(e, r, n, out);
+		return VERDICT_DONE;
+	}
+	otlp_decode_error(&a, r->type, r->body, r->len);
+	snprintf(what, sizeof(what), "answered %d", r->status);
+	say(e, out, what, a.message);
+	out->result = EXPORT_FAILED;
+	return retry_http_status(r->status) ? VERDICT_AGAIN : VERDICT_FATAL;
+}
+
+static enum verdict judge(struct otlp_exporter *e, const struct http_reply *r, size_t n, struct export_outcome *out)
+{
+	switch (r->result) {
+	case HTTP_ANSWERED:
+		return judge_status(e, r, n, out);
+	case HTTP_UNREACHABLE:
+		out->result = EXPORT_REFUSED;
+		say(e, out, "cannot be reached", r->error);
+		return VERDICT_AGAIN;
+	case HTTP_BROKEN:
+		out->result = EXPORT_FAILED;
+		say(e, out, "broke the connection", r->error);
+		return VERDICT_AGAIN;
+	case HTTP_TLS:
+		out->result = EXPORT_FAILED;
+		say(e, out, "cannot be trusted or does not trust us (--otlp-certificate, --otlp-client-certificate)",
+		    r->error);
+		return VERDICT_FATAL;
+	case HTTP_TIMEOUT:
+		out->result = EXPORT_TIMEOUT;
+		say(e, out, "did not answer in time", "");
+		return VERDICT_FATAL;
+	case HTTP_TOO_LARGE:
+		out->result = EXPORT_FAILED;
+		say(e, out, "sent an answer of more than 4 MiB", "");
+		return VERDICT_FATAL;
+	default:
+		out->result = EXPORT_TIMEOUT;
+		say(e, out, "was given up", "");
+		return VERDICT_FATAL;
+	}
+}
+
+/* ---- sending ---- */
+
+/* One body until it is through or the deadline is too near. */
+static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, size_t n, uint64_t deadline,
+		      struct export_outcome *out)
+{
+	struct http_reply reply;
+
+	retry_reset(&e->retry);
+	for (;;) {
+		uint64_t wait, now;
+		enum verdict v;
+
+		http_transport_post(e->transport, body, len, deadline, &reply);
+		out->attempts++;
+		out->wire_bytes += len;
+		v = judge(e, &reply, n, out);
+		set_failing(e, v != VERDICT_DONE);
+		if (v != VERDICT_AGAIN)
+			return;
+		if (reply.result == HTTP_UNREACHABLE && !e->breaker.ever_succeeded)
+			return;
+		now = clock_mono_ns();
+		wait = retry_next(&e->retry, reply.retry_after_ns, now, deadline);
+		if (wait == RETRY_NEVER || http_transport_wait(e->transport, now + wait) != 0)
+			return;
+		out->result = EXPORT_OK;
+		out->message[0] = '\0';
+	}
+}
+
+static int make_body(struct otlp_exporter *e, struct span *const *spans, size_t n, const uint8_t **body, size_t *len)
+{
+	int err;
+
+	if (e->protocol != OTLP_HTTP_JSON)
+		return otlp_encode_spans(e->encoder, spans, n, body, len);
+	err = otlp_json_spans(&e->json, spans, n);
+	*body = (const uint8_t *)e->json.p;
+	*len = e->json.len;
+	return err;
+}
+
+/* Sends spans in one request, or in halves where one would be too large. */
+static void send_spans(struct otlp_exporter *e, struct span *const *spans, size_t n, uint64_t deadline,
+		       struct export_outcome *out)
+{
+	const uint8_t *body;
+	size_t len;
+	int err = make_body(e, spans, n, &body, &len);
+
+	if (err == -E2BIG && n > 1) {
+		send_spans(e, spans, n / 2, deadline, out);
+		if (out->result == EXPORT_OK || out->result == EXPORT_PARTIAL)
+			send_spans(e, spans + n / 2, n - n / 2, deadline, out);
+		return;
+	}
+	if (!err)
+		out->bytes += len;
+	if (!err && e->gzip)
+		err = gzip_encode(e->gzip, body, len, &body, &len);
+	if (err) {
+		out->result = EXPORT_FAILED;
+		snprintf(out->message, sizeof(out->message), "cannot encode spans: %s", tracer_strerror(err));
+		return;
+	}
+	send_body(e, body, len, n, deadline, out);
+}
+
+static void log_failure(struct otlp_exporter *e, const struct export_outcome *out, bool opened)
+{
+	if (opened)
+		log_msg(e->log, LOG_WARN, "%s; no more tries for a while, spans wait or are dropped "
+			"(start a receiver: tracer collect; name another: --otlp-endpoint URL)", out->message);
+	else if (!e->logged_failure)
+		log_msg(e->log, LOG_WARN, "%s", out->message);
+	e->logged_failure = true;
+}
+
+/* 400 and 413 are about this batch, not about the collector. */
+static void note_outcome(struct otlp_exporter *e, const struct export_outcome *out)
+{
+	bool good = out->result == EXPORT_OK || out->result == EXPORT_PARTIAL;
+
+	if (good && breaker_add_success(&e->breaker)) {
+		log_msg(e->log, LOG_WARN, "collector %s answers again", e->endpoint.shown);
+		e->logged_failure = false;
+	} else if (!good) {
+		bool ours = out->http_status == 400 || out->http_status == 413 || out->attempts == 0;
+		bool opened = !ours && breaker_add_failure(&e->breaker, clock_mono_ns(), out->result == EXPORT_REFUSED);
+
+		log_failure(e, out, opened);
+	}
+	atomic_store_explicit(&e->base.circuit_open, e->breaker.state == BREAKER_OPEN,
+			      memory_order_release);	/* pairs with the producer's load */
+}
+
+static void otlp_export(struct span_exporter *base, struct span *const *spans, size_t n, uint64_t deadline,
+			struct export_outcome *out)
+{
+	struct otlp_exporter *e = exporter_of(base);
+
+	*out = (struct export_outcome){ .result = EXPORT_OK };
+	if (n == 0)
+		return;
+	if (http_transport_aborted(e->transport) || breaker_check(&e->breaker, clock_mono_ns()) > 0) {
+		out->result = EXPORT_REFUSED;
+		say(e, out, "is not tried for a while", "");
+		return;
+	}
+	send_spans(e, spans, n, deadline, out);
+	if (http_transport_aborted(e->transport) && out->result != EXPORT_OK)
+		return;			/* says nothing about the collector */
+	note_outcome(e, out);
+	if (out->result == EXPORT_REFUSED && out->accepted + out->rejected > 0)
+		out->result = EXPORT_FAILED;	/* a part is through: not to be given again */
+}
+
+static uint64_t otlp_hold(struct span_exporter *base, uint64_t now, bool last_chance)
+{
+	struct otlp_exporter *e = exporter_of(base);
+
+	if (http_transport_aborted(e->transport))
+		return UINT64_MAX;
+	if (!last_chance)
+		return breaker_check(&e->breaker, now);
+	if (e->breaker.state != BREAKER_OPEN)
+		return 0;
+	if (!e->breaker.ever_succeeded)
+		return UINT64_MAX;
+	e->breaker.state = BREAKER_HALF_OPEN;	/* it was there once: try, whatever the pause says */
+	return 0;
+}
+
+static void otlp_abort(struct span_exporter *base)
+{
+	http_transport_abort(exporter_of(base)->transport);
+}
+
+static void otlp_free(struct span_exporter *base)
+{
+	struct otlp_exporter *e = exporter_of(base);
+
+	if (!base)
+		return;
+	http_transport_free(e->transport);
+	otlp_encoder_free(e->encoder);
+	gzip_free(e->gzip);
+	strbuf_fini(&e->json);
+	free(e);
+}
+
+static const struct span_exporter_ops otlp_ops = {
+	.name = "otlp_http_span_exporter",
+	.export = otlp_export,
+	.hold = otlp_hold,
+	.abort = otlp_abort,
+	.free = otlp_free,
+};
+
+/* ---- set-up ---- */
+
+const char *otlp_endpoint_default(enum otlp_protocol protocol)
+{
+	return protocol == OTLP_GRPC ? "http://localhost:4317" : "http://localhost:4318";
+}
+
+int otlp_protocol_parse(const char *text, enum otlp_protocol *out)
+{
+	static const char *const names[] = { "http/protobuf", "http/json", "grpc" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(text, names[i]) == 0) {
+			*out = (enum otlp_protocol)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg, char *why, size_t whylen)
+{
+	struct http_config http = {
+		.endpoint = &e->endpoint, .protocol = cfg->protocol, .gzip = cfg->gzip, .headers = cfg->headers,
+		.certificate = cfg->certificate, .client_certificate = cfg->client_certificate,
+		.client_key = cfg->client_key,
+	};
+	size_t most = cfg->request_max ? cfg->request_max : OTLP_REQUEST_MAX;
+	const char *url = cfg->endpoint ? cfg->endpoint : otlp_endpoint_default(cfg->protocol);
+	uint64_t seed = 1;
+	int err = otlp_endpoint_parse(&e->endpoint, url, cfg->endpoint ? cfg->endpoint_kind : OTLP_ENDPOINT_BASE,
+				      cfg->protocol, "v1/traces", cfg->insecure, why, whylen);
+
+	strbuf_init(&e->json, most);
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = clock_mono_ns();
+	retry_init(&e->retry, seed);
+	breaker_init(&e->breaker, seed ^ 0x5bd1e995);
+	if (!err)
+		err = http_transport_new(&e->transport, &http, why, whylen);
+	if (err)
+		return err;
+	snprintf(why, whylen, "compression level or library not available");
+	if (cfg->gzip)
+		err = gzip_new(&e->gzip, cfg->gzip_library, cfg->gzip_level ? cfg->gzip_level : GZIP_LEVEL_MIN);
+	if (err)
+		return err == -EINVAL ? -TRACER_ERR_USAGE : err;
+	return otlp_encoder_new(&e->encoder, most);
+}
+
+int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config *cfg, char *why, size_t whylen)
+{
+	struct otlp_exporter *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->base.ops = &otlp_ops;
+	e->protocol = cfg->protocol;
+	e->log = cfg->log;
+	err = exporter_init(e, cfg, why, whylen);
+	if (err) {
+		otlp_free(&e->base);
+		return err;
+	}
+	*out = &e->base;
+	return 0;
+}
+
+const char *otlp_exporter_shown(const struct span_exporter *e)
+{
+	return ((const struct otlp_exporter *)e)->endpoint.shown;
+}

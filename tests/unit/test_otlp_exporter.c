@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exporter against a collector that misbehaves by list: what is retried,
+ * what is counted, what arrives.  No wall-clock assertions but orders of
+ * magnitude that a rule sets (a wait that must have been kept).
+ */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tracer/error.h>
+#include "base/clock.h"
+#include "export/otlp_exporter.h"
+#include "fake_collector.h"
+#include "otlp_samples.h"
+#include "unit.h"
+
+#define SPANS 40
+#define SECOND 1000000000ull
+
+struct fixture {
+	struct fake_collector fake;
+	struct span_exporter *exporter;
+	struct span *spans[SPANS];
+	struct resource *resource;
+	struct export_outcome out;
+	char logged[4096];
+};
+
+static void on_log(void *ctx, int level, const char *message)
+{
+	struct fixture *f = ctx;
+	size_t n = strlen(f->logged);
+
+	(void)level;
+	snprintf(f->logged + n, sizeof(f->logged) - n, "%s\n", message);
+}
+
+static void exporter_open(struct fixture *f, int port, struct otlp_config *cfg, const struct log *log)
+{
+	char url[64], why[256];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
+	cfg->endpoint = url;
+	cfg->log = log;
+	ck_assert_msg(otlp_http_exporter_new(&f->exporter, cfg, why, sizeof(why)) == 0, "%s", why);
+}
+
+static void fixture_init(struct fixture *f)
+{
+	unsigned long r = 0x5eed0100;
+
+	memset(f, 0, sizeof(*f));
+	f->resource = sample_resource(1, &r);
+	for (size_t i = 0; i < SPANS; i++) {
+		f->spans[i] = sample_new();
+		sample_set_call(f->spans[i], &r);
+		f->spans[i]->resource = f->resource;
+	}
+}
+
+static void fixture_fini(struct fixture *f)
+{
+	f->exporter->ops->free(f->exporter);
+	for (size_t i = 0; i < SPANS; i++)
+		sample_free(f->spans[i]);
+	resource_put(f->resource);
+	fake_collector_free(&f->fake);
+}
+
+static void export_once(struct fixture *f, uint64_t timeout)
+{
+	f->exporter->ops->export(f->exporter, f->spans, SPANS, clock_mono_ns() + timeout, &f->out);
+}
+
+/* What one script leads to within a time-out. */
+struct expected {
+	struct fake_step steps[4];
+	size_t nsteps;
+	uint64_t timeout;
+	enum export_result result;
+	uint32_t attempts;
+	uint64_t accepted, rejected;
+	uint64_t least_wait;	/* between the first two requests */
+	const char *message;	/* part of it; NULL: any */
+};
+
+#define PARTIAL "\x0a\x08\x08\x03\x12\x04" "full"	/* rejected 3, "full" */
+#define WARNING "\x0a\x06\x12\x04" "slow"
+#define STATUS  "\x08\x03\x12\x05" "bad a"
+#define TEXT_TYPE "Content-Type: text/plain\r\n"
+#define JSON_TYPE "Content-Type: application/json\r\n"
+#define BODY(s) .body = s, .len = sizeof(s) - 1
+
+static const struct expected table[] = {
+	{ { { .status = 200 } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .status = 202 } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .status = 200, BODY(PARTIAL) } }, 1, 5 * SECOND, EXPORT_PARTIAL, 1, SPANS - 3, 3, 0, "full" },
+	{ { { .status = 200, BODY("\x0a\x00") } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .status = 200, BODY(WARNING) } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, "slow" },
+	{ { { .status = 200, BODY("\xff\xff\xff") } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .status = 200, .headers = TEXT_TYPE, BODY("hello") } }, 1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .status = 400, BODY(STATUS) } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "answered 400: bad a" },
+	{ { { .status = 401, .headers = TEXT_TYPE, BODY("who\nare you") } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0,
+	  "answered 401: who" },
+	{ { { .status = 403, .headers = JSON_TYPE, BODY("{\"code\":7,\"message\":\"no \\\"entry\\\"\"}") } }, 1, 5 * SECOND,
+	  EXPORT_FAILED, 1, 0, 0, 0, "answered 403: no \"entry\"" },
+	{ { { .status = 404 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "answered 404" },
+	{ { { .status = 405 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 408 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 413 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 415 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 500 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 501 } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, NULL },
+	{ { { .status = 302, .headers = "Location: http://127.0.0.1:9/\r\n" } }, 1, 5 * SECOND, EXPORT_FAILED, 1, 0, 0, 0,
+	  "answered 302" },
+	{ { { .status = 429 }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .status = 502 }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .status = 503 }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .status = 504 }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .status = 503, .headers = "Retry-After: 2\r\n" }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0,
+	  2 * SECOND, NULL },
+	/* A date that is over means: now, by the usual back-off. */
+	{ { { .status = 503, .headers = "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n" }, { .status = 200 } }, 2, 10 * SECOND,
+	  EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	/* Longer than the export may take: given up at once. */
+	{ { { .status = 429, .headers = "Retry-After: 100\r\n" }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0,
+	  "answered 429" },
+	{ { { .status = 429, .headers = "Retry-After: Sun, 06 Nov 2094 08:49:37 GMT\r\n" }, { .status = 200 } }, 2, 10 * SECOND,
+	  EXPORT_FAILED, 1, 0, 0, 0, "answered 429" },
+	{ { { .act = FAKE_RESET }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .act = FAKE_HALF, BODY("0123456789") }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
+	{ { { .act = FAKE_HANG } }, 1, SECOND / 5, EXPORT_TIMEOUT, 1, 0, 0, 0, "in time" },
+	{ { { .act = FAKE_BOMB } }, 1, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "4 MiB" },
+	{ { { .act = FAKE_DRIP } }, 1, 10 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+};
+
+static void check_row(const struct expected *x, size_t row, bool gzip)
+{
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = gzip };
+	struct log log = { on_log, &f, LOG_DEBUG };
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, x->steps, x->nsteps);
+	exporter_open(&f, f.fake.port, &cfg, &log);
+	export_once(&f, x->timeout);
+	fake_collector_stop(&f.fake);
+	ck_assert_msg(f.out.result == x->result, "row %zu: result %d, not %d: %s", row, f.out.result, x->result, f.out.message);
+	ck_assert_msg(f.out.attempts == x->attempts, "row %zu: %u attempts", row, f.out.attempts);
+	ck_assert_msg(f.out.accepted == x->accepted, "row %zu: accepted %lu", row, (unsigned long)f.out.accepted);
+	ck_assert_msg(f.out.rejected == x->rejected, "row %zu: rejected %lu", row, (unsigned long)f.out.rejected);
+	if (x->message)
+		ck_assert_msg(strstr(f.out.message, x->message) != NULL, "row %zu: message '%s'", row, f.out.message);
+	ck_assert_uint_eq(f.fake.nrequests, x->attempts);
+	for (size_t i = 0; i < f.fake.nrequests; i++)
+		ck_assert_uint_eq(f.fake.requests[i].spans, SPANS);
+	if (x->least_wait)
+		ck_assert_uint_ge(f.fake.requests[1].time - f.fake.requests[0].time, x->least_wait);
+	fixture_fini(&f);
+}
+
+START_TEST(test_faults)
+{
+	check_row(&table[_i], (size_t)_i, _i % 2);
+}
+END_TEST
+
+/* What the request looks like; the connection is kept. */
+START_TEST(test_request)
+{
+	static const struct fake_step ok[] = { { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true, .headers = "x-key=a%20b, Y-Key = c" };
+	const struct fake_request *r;
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, ok, 1);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	for (int i = 0; i < 3; i++) {
+		export_once(&f, 5 * SECOND);
+		ck_assert_int_eq(f.out.result, EXPORT_OK);
+	}
+	r = &f.fake.requests[0];
+	ck_assert_int_eq(strncmp(r->head, "POST /v1/traces HTTP/1.1\r\n", 26), 0);
+	ck_assert_str_eq(fake_header(r, "content-type"), "application/x-protobuf");
+	ck_assert_str_eq(fake_header(r, "content-encoding"), "gzip");
+	ck_assert_str_eq(fake_header(r, "x-key"), "a b");
+	ck_assert_str_eq(fake_header(r, "y-key"), "c");
+	ck_assert_ptr_nonnull(strstr(fake_header(r, "user-agent"), " OTel-OTLP-Exporter-C/"));
+	ck_assert_ptr_null(fake_header(r, "expect"));
+	ck_assert_uint_lt(r->len, r->plain_len);
+	ck_assert_uint_eq(f.fake.connections, 1);
+	ck_assert_uint_eq(f.fake.nrequests, 3);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* A batch above the cap goes out in pieces, all of it. */
+START_TEST(test_split)
+{
+	static const struct fake_step ok[] = { { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .request_max = 3000 };
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, ok, 1);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	export_once(&f, 5 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_OK);
+	ck_assert_uint_eq(f.out.accepted, SPANS);
+	ck_assert_uint_eq(fake_spans(&f.fake), SPANS);
+	ck_assert_uint_gt(f.fake.nrequests, 1);
+	for (size_t i = 0; i < f.fake.nrequests; i++)
+		ck_assert_uint_le(f.fake.requests[i].plain_len, 3000);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* Nobody there: refused at once, held, said once; then it comes up. */
+START_TEST(test_refused_then_there)
+{
+	static const struct fake_step ok[] = { { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+	struct log log = { on_log, &f, LOG_DEBUG };
+	int port = fake_free_port();
+	uint64_t start = clock_mono_ns(), hold;
+
+	fixture_init(&f);
+	exporter_open(&f, port, &cfg, &log);
+	export_once(&f, 60 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_REFUSED);
+	ck_assert_uint_eq(f.out.attempts, 1);
+	ck_assert_uint_lt(clock_mono_ns() - start, 30 * SECOND);	/* no retry to the deadline */
+	ck_assert(atomic_load(&f.exporter->circuit_open));
+	ck_assert_ptr_nonnull(strstr(f.logged, "tracer collect"));
+	/* It never answered, so the end of a run need not wait for it. */
+	ck_assert_uint_eq(f.exporter->ops->hold(f.exporter, clock_mono_ns(), true), UINT64_MAX);
+	export_once(&f, SECOND);
+	ck_assert_uint_eq(f.out.attempts, 0);
+	ck_assert_ptr_eq(strstr(strstr(f.logged, "tracer collect") + 1, "tracer collect"), NULL);
+
+	fake_collector_start(&f.fake, port, ok, 1);
+	while ((hold = f.exporter->ops->hold(f.exporter, clock_mono_ns(), false)) > 0)
+		ck_assert_uint_lt(hold, 60 * SECOND);
+	export_once(&f, 5 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_OK);
+	ck_assert(!atomic_load(&f.exporter->circuit_open));
+	ck_assert_ptr_nonnull(strstr(f.logged, "answers again"));
+	ck_assert_uint_eq(fake_spans(&f.fake), SPANS);
+	fixture_fini(&f);
+}
+END_TEST
+
+static void *abort_later(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	fake_collector_wait(&f->fake, 1);
+	f->exporter->ops->abort(f->exporter);
+	return NULL;
+}
+
+START_TEST(test_abort)
+{
+	static const struct fake_step hang[] = { { .act = FAKE_HANG } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+	uint64_t start = clock_mono_ns();
+	pthread_t t;
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, hang, 1);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	pthread_create(&t, NULL, abort_later, &f);
+	export_once(&f, 600 * SECOND);
+	pthread_join(t, NULL);
+	ck_assert_int_eq(f.out.result, EXPORT_TIMEOUT);
+	ck_assert_uint_lt(clock_mono_ns() - start, 100 * SECOND);
+	fixture_fini(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("otlp-exporter");
+	TCase *tcase = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, test_faults, 0, (int)(sizeof(table) / sizeof(table[0])));
+	tcase_add_test(tcase, test_request);
+	tcase_add_test(tcase, test_split);
+	tcase_add_test(tcase, test_refused_then_there);
+	tcase_add_test(tcase, test_abort);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
