@@ -112,7 +112,7 @@ static void batch_discard(struct batch_processor *b)
 /* As many spans as one request may have. */
 static void batch_load(struct batch_processor *b)
 {
-	struct span *s;
+	struct span *s = NULL;
 	uint64_t bytes = 0;
 
 	while (b->nbatch < b->cfg.batch_size && (s = span_queue_peek(&b->queue)) != NULL) {
@@ -122,8 +122,10 @@ static void batch_load(struct batch_processor *b)
 		b->batch[b->nbatch++] = s;
 		span_queue_pop(&b->queue);
 	}
+	s = span_queue_peek(&b->queue);
 	add(&b->bytes_out, bytes);
-	b->due = clock_mono_ns() + b->cfg.delay_ns;
+	/* What comes while this batch is under way counts from when it is seen. */
+	b->due = s ? clock_mono_ns() + b->cfg.delay_ns : UINT64_MAX;
 	wake_signal(&b->progress);
 }
 
