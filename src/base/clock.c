@@ -91,6 +91,18 @@ uint64_t clock_ticks(enum tracer_clock_source source)
 {
 	return source == TRACER_CLOCK_TSC ? __rdtsc() : clock_mono_ns();
 }
+
+/* rdtsc is no memory access: only lfence keeps loads in order with it. */
+uint64_t clock_ticks_ordered(enum tracer_clock_source source)
+{
+	uint64_t ticks;
+
+	_mm_mfence();
+	_mm_lfence();
+	ticks = clock_ticks(source);
+	_mm_lfence();
+	return ticks;
+}
 #else
 enum tracer_clock_source clock_probe(void)
 {
@@ -101,6 +113,16 @@ uint64_t clock_ticks(enum tracer_clock_source source)
 {
 	(void)source;
 	return clock_mono_ns();
+}
+
+uint64_t clock_ticks_ordered(enum tracer_clock_source source)
+{
+	uint64_t ticks;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ticks = clock_ticks(source);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return ticks;
 }
 #endif
 

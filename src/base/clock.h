@@ -17,6 +17,8 @@ enum tracer_clock_source clock_probe(void);
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_ns(void);
 uint64_t clock_ticks(enum tracer_clock_source source);
+/* The same, not reordered with loads and stores around it. */
+uint64_t clock_ticks_ordered(enum tracer_clock_source source);
 
 /* Where a line began; the last few are kept, because a call that was blocked
  * for long has a start that lies on an old line. */

@@ -22,12 +22,18 @@ struct ring_set;
 
 int ring_set_new(struct ring_set **out, size_t max_rings);
 void ring_set_free(struct ring_set *s);
+/* Before the first add, for records that are stamped while we run (not for a
+ * replay): what is handed out is then in order of time over all rings, since
+ * only records are looked at that are older than the look. */
+void ring_set_set_clock(struct ring_set *s, enum tracer_clock_source source);
 
-/* Supervisor.  Makes private memory (mem NULL) or joins mapped memory; the set
- * owns r afterwards.  release(ctx, mem) is called by the consumer once the
- * ring is closed and empty. */
+/* Supervisor.  Makes a private ring (mem NULL) or joins a shared one that was
+ * laid out by ring_init_shared(); the set owns r afterwards.
+ * release(ctx, mem) is called by the consumer once the ring is closed and
+ * empty (for private memory, too, before it goes).  -ENOSPC: max_rings. */
 int ring_set_add(struct ring_set *s, void *mem, uint64_t size,
 		 void (*release)(void *ctx, void *mem), void *ctx, struct ring **out);
+/* The producer has written its last; r is not to be used any more. */
 void ring_set_close(struct ring_set *s, struct ring *r);
 /* No ring will be added and all are closed: ring_set_next() may end. */
 void ring_set_finish(struct ring_set *s);
@@ -41,9 +47,15 @@ bool ring_set_done(const struct ring_set *s);	/* finished and drained */
 /* Sleep until woken or for at most ns. */
 void ring_set_wait(struct ring_set *s, uint64_t ns);
 /* How many times room was made (the supervisor retries parked tasks when it changes); atomic. */
-uint64_t ring_set_drained(const struct ring_set *s);
+uint32_t ring_set_drained(const struct ring_set *s);
+/* Supervisor with nothing else to do: sleep until drained is not seen any more,
+ * or for at most ns. */
+void ring_set_wait_drained(struct ring_set *s, uint32_t seen, uint64_t ns);
 
-struct ring_set_stats { uint64_t records, bytes, lost, waits, waited_ticks, bad, rings, high_water; };
+/* bad: rings given up; dropped: records that did not pass the check on others;
+ * rings: added so far; high_water: of the fullest ring, bytes. */
+struct ring_set_stats { uint64_t records, bytes, lost, waits, waited_ticks, bad, dropped, rings, high_water; };
+/* Consumer, or anyone when it has ended. */
 void ring_set_stats(const struct ring_set *s, struct ring_set_stats *out);
 
 #endif
