@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -146,8 +145,7 @@ static void wake_producer(struct ring *r)
 {
 	/* Pairs with the producer's store of waiting before it looks at tail
 	 * again: either it sees the new tail or we see that it waits. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!load_relaxed(&r->hdr->waiting))
+	if (!__atomic_load_n(&r->hdr->waiting, __ATOMIC_SEQ_CST))
 		return;
 	store_relaxed(&r->hdr->waiting, 0);
 	__atomic_fetch_add(&r->hdr->wake, 1, __ATOMIC_RELEASE);
@@ -164,8 +162,9 @@ bool ring_publish(struct ring *r)
 	if (r->published == r->tail)
 		return false;
 	r->published = r->tail;
-	/* Pairs with the acquire in ring_reserve() and its like in the agent. */
-	store_release(&r->hdr->tail, r->tail);
+	/* Pairs with the acquire in ring_reserve() and its like in the agent;
+	 * sequential for wake_producer(). */
+	__atomic_store_n(&r->hdr->tail, r->tail, __ATOMIC_SEQ_CST);
 	wake_producer(r);
 	return true;
 }
@@ -173,7 +172,7 @@ bool ring_publish(struct ring *r)
 void ring_stop(struct ring *r)
 {
 	store_relaxed(&r->bad, 1);
-	store_release(&r->hdr->dead, 1);
+	__atomic_store_n(&r->hdr->dead, 1, __ATOMIC_SEQ_CST);
 	r->next.size = 0;
 	wake_producer(r);
 }
