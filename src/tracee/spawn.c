@@ -93,12 +93,13 @@ static void child_run(const struct child *c)
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
 		_exit(127);	/* the tracer gave up */
-	r = user_set(c);
-	if (r < 0)
-		child_fail(c, SPAWN_USER, r);
+	/* before the privileges go: a filter without them would need NO_NEW_PRIVS */
 	r = p->prepare ? p->prepare(p->ctx) : 0;
 	if (r < 0)
 		child_fail(c, SPAWN_PREPARE, r);
+	r = user_set(c);
+	if (r < 0)
+		child_fail(c, SPAWN_USER, r);
 	dispositions_set(p);
 	sigprocmask(SIG_SETMASK, p->mask ? p->mask : &c->mask, NULL);
 	execve(p->file, p->argv, p->envp);

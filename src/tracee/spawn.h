@@ -25,7 +25,7 @@ struct spawn_plan {
 	uid_t uid;
 	gid_t gid;
 	const char *user;		/* its supplementary groups; NULL: gid alone */
-	/* Runs in the child right before exec; async-signal-safe; 0 or -errno. */
+	/* Runs in the child before it changes user and executes; async-signal-safe; 0 or -errno. */
 	int (*prepare)(void *ctx);
 	void *ctx;
 };

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a wait status to whom it concerns, and how a task goes on.  Supervisor
+ * thread.  While everything is let go (detaching) a stop ends in a detach
+ * instead of a resume; nothing else differs.
+ */
+#include "config.h"
+#include "engine/supervisor.h"
+#include <errno.h>
+
+static enum tracee_resume resume_how(const struct supervisor *s, const struct sup_task *t)
+{
+	if (s->hooks && s->hooks->resume_how)
+		return s->hooks->resume_how(s, t);
+	return s->filter && !t->all_calls && !t->in_call ? TRACEE_CONT : TRACEE_CALL;
+}
+
+void sup_resume(struct supervisor *s, struct sup_task *t, int sig)
+{
+	if (s->detaching || t->let_go) {
+		sup_task_detach(s, t, sig);
+		return;
+	}
+	t->base.state = TRACEE_RUNNING;
+	tracee_resume(t->base.tid, resume_how(s, t), sig);
+}
+
+static void signal_stop(struct supervisor *s, struct sup_task *t, int sig)
+{
+	siginfo_t info;
+
+	s->stats[ENGINE_STAT_SIGNAL_STOPS]++;
+	if (tracee_siginfo_load(t->base.tid, &info) < 0)
+		return;
+	if (s->hooks && s->hooks->on_signal && s->hooks->on_signal(s, t, &info))
+		return;
+	sup_event_signal(s, t, sig, &info);
+	sup_resume(s, t, sig);
+}
+
+/* A stop by job control.  LISTEN leaves it stopped for the outside and tells us
+ * when that ends. */
+static void group_stop(struct supervisor *s, struct sup_task *t, int sig)
+{
+	if (t->base.state != TRACEE_LISTENING)
+		sup_event_signal(s, t, sig, NULL);
+	if (s->detaching || t->let_go) {
+		sup_task_detach(s, t, 0);	/* the kernel keeps it stopped */
+		return;
+	}
+	t->base.state = TRACEE_LISTENING;
+	tracee_listen(t->base.tid);
+}
+
+static void trap_stop(struct supervisor *s, struct sup_task *t)
+{
+	t->interrupted = false;
+	sup_resume(s, t, 0);
+}
+
+static void first_stop(struct supervisor *s, struct sup_task *t)
+{
+	if (t->base.state != TRACEE_EXPECTED)
+		return;
+	t->base.state = TRACEE_STOPPED;
+	if (s->hooks && s->hooks->on_first_stop)
+		s->hooks->on_first_stop(s, t);
+}
+
+static void task_stop(struct supervisor *s, struct sup_task *t, const struct stop *stop)
+{
+	if (t->base.state == TRACEE_GONE)
+		return;
+	first_stop(s, t);
+	switch (stop->kind) {
+	case STOP_CALL:
+		sup_call_stop(s, t, false);
+		return;
+	case STOP_SECCOMP:
+		sup_call_stop(s, t, true);
+		return;
+	case STOP_SIGNAL:
+		signal_stop(s, t, stop->sig);
+		return;
+	case STOP_GROUP:
+		group_stop(s, t, stop->sig);
+		return;
+	case STOP_TRAP:
+		trap_stop(s, t);
+		return;
+	case STOP_BIRTH:
+		sup_birth_stop(s, t, stop->event);
+		return;
+	case STOP_EXEC:
+		sup_exec_stop(s, t);
+		return;
+	default:
+		sup_resume(s, t, 0);
+	}
+}
+
+static void stop_count(struct supervisor *s, const struct stop *stop)
+{
+	s->stats[ENGINE_STAT_STOPS]++;
+	if (stop->event)
+		s->stats[ENGINE_STAT_EVENT_STOPS]++;
+}
+
+void sup_status_load(struct supervisor *s, pid_t tid, int status, const struct rusage *usage)
+{
+	struct sup_task *t = sup_lookup(s, tid);
+	struct stop stop;
+
+	stop_parse(status, &stop);
+	if (!t) {
+		sup_untold_add(s, tid, status);
+		return;
+	}
+	if (stop.kind == STOP_EXITED || stop.kind == STOP_KILLED) {
+		sup_death(s, t, status, usage);
+		return;
+	}
+	stop_count(s, &stop);
+	if (t->base.state == TRACEE_UNTOLD)
+		t->status = status;
+	else
+		task_stop(s, t, &stop);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor: seizes tasks, waits for their stops and turns them into
+ * records.  It is the whole of the ptrace engine and the ground that the
+ * in-process engine stands on, which puts struct supervisor first into its
+ * own structure and hooks in (struct sup_hooks).  One thread, the one that
+ * calls engine_ops.run.
+ *
+ *	supervisor.c        the run: open, start, the wait loop, end
+ *	sup_stop.c          a wait status goes to whom it concerns
+ *	sup_call.c          entry and exit of calls
+ *	sup_task.c          birth, exec, death
+ *	sup_attach.c        attach and detach
+ *	sup_events.c        records about tasks from /proc
+ *	sup_pin.c           keeps us beside our tracee
+ */
+#ifndef ENGINE_SUPERVISOR_H
+#define ENGINE_SUPERVISOR_H
+
+#include <sched.h>
+#include <time.h>
+#include "arch/arch.h"
+#include "capture/capture.h"
+#include "engine/emitter.h"
+#include "engine/engine.h"
+#include "engine/seccomp_filter.h"
+#include "syscalls/syscalls.h"
+#include "tracee/spawn.h"
+#include "tracee/stop.h"
+#include "tracee/task_table.h"
+#include "tracee/tracee.h"
+
+/* Calls that the supervisor itself has to know. */
+enum sup_special {
+	SUP_PLAIN = 0, SUP_EXECVE, SUP_FORK, SUP_VFORK, SUP_CLONE, SUP_CLONE3,
+	SUP_SECCOMP, SUP_PRCTL, SUP_SETUID
+};
+
+/* What a call stop of a task waits for while the ring is full. */
+enum sup_parked { SUP_NOT_PARKED = 0, SUP_PARKED_ENTRY, SUP_PARKED_EXIT };
+
+/* A thread. */
+struct sup_task {
+	struct tracee base;
+	/* the call that it is in */
+	bool in_call;
+	bool record;			/* it is to be recorded ... */
+	bool recorded;			/* ... and was, at its entry (exit, rt_sigreturn) */
+	bool hidden;			/* recorded for the state alone */
+	uint8_t special;		/* enum sup_special */
+	uint8_t abi;
+	int nr;
+	const struct syscall_desc *desc;	/* NULL: no row */
+	uint64_t start, end, ip;
+	uint64_t args[TRACER_ARGS_MAX];
+	int64_t ret;
+	bool error;
+	/* pieces captured at its entry */
+	uint8_t *enter;
+	uint32_t enter_len, enter_cap;
+	uint8_t enter_pieces;
+	/* other */
+	uint8_t parked;			/* enum sup_parked */
+	bool all_calls;			/* stops at every call although there is a filter */
+	bool forking;			/* in a call that makes a task, no event yet */
+	bool let_go;			/* to be detached at its next stop */
+	bool interrupted;		/* we sent PTRACE_INTERRUPT and no trap was seen yet */
+	int status;			/* UNTOLD: its first wait status */
+	uint64_t parked_at;
+	struct sup_task *park_next;
+	void *hook;			/* the hooks' own */
+};
+
+/* A process. */
+struct sup_group {
+	struct tgroup base;
+	pid_t ppid;
+	int64_t uid;			/* -1: ask again */
+	bool root;
+	bool told_unreadable, told_x32;
+	bool exec_pending;		/* a thread of it is in execve */
+	void *hook;			/* the hooks' own */
+};
+
+struct supervisor;
+
+/* What a larger engine adds.  Any may be NULL. */
+struct sup_hooks {
+	/* After the records of the event; the task is held and will be resumed. */
+	void (*on_birth)(struct supervisor *s, struct sup_task *parent, struct sup_task *child, uint64_t flags);
+	void (*on_first_stop)(struct supervisor *s, struct sup_task *t);
+	void (*on_exec)(struct supervisor *s, struct sup_task *t);
+	void (*on_death)(struct supervisor *s, struct sup_task *t);
+	void (*on_group_free)(struct supervisor *s, struct sup_group *g);
+	/* A signal is about to be delivered.  True: it was the engine's own affair; no
+	 * record, no delivery, and the hook has resumed the task. */
+	bool (*on_signal)(struct supervisor *s, struct sup_task *t, const siginfo_t *info);
+	/* How a task goes on (default: by filter and selection). */
+	enum tracee_resume (*resume_how)(const struct supervisor *s, const struct sup_task *t);
+	/* Right before a task is detached. */
+	void (*on_detach)(struct supervisor *s, struct sup_task *t);
+};
+
+/* Where the supervisor runs (sup_pin.c). */
+struct sup_pin {
+	cpu_set_t allowed;		/* what we were given */
+	bool on, pinned;
+	int cpu;			/* while pinned */
+	pid_t tid;			/* task of the latest stop */
+	unsigned stops, switches, window;
+};
+
+struct supervisor {
+	struct engine_config cfg;
+	struct engine_selection all;	/* used where cfg names none */
+	const struct arch *arch;
+	const struct sup_hooks *hooks;
+	struct emitter out;
+	struct task_table tasks;
+	uint8_t special[TRACER_ABIS][ENGINE_CALLS_MAX];	/* enum sup_special */
+	uint64_t stats[ENGINE_STATS];
+	uint64_t now;			/* ticks when the latest wait returned */
+	uint64_t options;		/* PTRACE_O_* of new tracees */
+	bool attach;			/* -p: roots were running before */
+	bool filter;			/* a seccomp filter decides what stops */
+	struct seccomp_filter program;
+	bool detaching;			/* everything that stops is let go */
+	bool told_rest;			/* the end of the roots was answered */
+	struct sup_task *park_first, **park_last;
+	size_t parked;
+	size_t forking;			/* tasks with .forking */
+	pid_t fork_parent;		/* latest task that died in a forking call */
+	/* roots */
+	struct spawn spawn;
+	pid_t root;			/* the program that we started, 0 none */
+	int root_fd;			/* pidfd; atomic: read by forward() */
+	bool root_execed, root_dead, have_status, hold_root;
+	int root_status;
+	unsigned roots_left, detached;
+	/* stop() */
+	int stop_wanted;		/* atomic */
+	timer_t timer;
+	bool have_timer;
+	struct sigaction wake_old;
+	sigset_t wake_mask;
+	/* pinning */
+	struct sup_pin pin;
+};
+
+/* Every part of the supervisor returns nothing where a failure can only mean
+ * that the task is dying: its death will be seen. */
+
+/* supervisor.c */
+int sup_init(struct supervisor *s, const struct engine_config *cfg, const struct sup_hooks *hooks);
+void sup_fini(struct supervisor *s);
+int sup_start(struct supervisor *s);
+int sup_run(struct supervisor *s, struct engine_result *res);
+void sup_forward(struct supervisor *s, int sig);
+void sup_stop(struct supervisor *s);
+int sup_probe(const struct engine_config *cfg, char *why, size_t whylen);
+/* Waits once and handles what came.  0, or -ECHILD where nothing is left. */
+int sup_step(struct supervisor *s, bool wait);
+
+/* sup_stop.c */
+void sup_status_load(struct supervisor *s, pid_t tid, int status, const struct rusage *usage);
+void sup_resume(struct supervisor *s, struct sup_task *t, int sig);
+
+/* sup_call.c */
+void sup_call_stop(struct supervisor *s, struct sup_task *t, bool seccomp);
+void sup_call_flush(struct supervisor *s, struct sup_task *t);	/* ENTER record where it is in a call */
+void sup_call_reset(struct supervisor *s, struct sup_task *t);
+bool sup_park_retry(struct supervisor *s);
+void sup_park_del(struct supervisor *s, struct sup_task *t);
+void sup_special_init(struct supervisor *s);
+
+/* sup_task.c */
+void sup_birth_stop(struct supervisor *s, struct sup_task *t, unsigned event);
+void sup_untold_add(struct supervisor *s, pid_t tid, int status);
+void sup_untold_check(struct supervisor *s);
+void sup_exec_stop(struct supervisor *s, struct sup_task *t);
+void sup_death(struct supervisor *s, struct sup_task *t, int status, const struct rusage *usage);
+void sup_task_free(void *ctx, struct tracee *task, struct tgroup *group);
+/* A root or an attached task; NULL: too many. */
+struct sup_task *sup_task_start(struct supervisor *s, pid_t tid, pid_t pid, enum tracee_state state);
+
+/* sup_attach.c */
+int sup_attach(struct supervisor *s, pid_t pid);
+void sup_detach_start(struct supervisor *s);	/* let everything go */
+void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig);	/* a stopped one */
+
+/* sup_events.c */
+void sup_event_task(struct supervisor *s, struct sup_task *t, pid_t parent_tid, uint64_t flags,
+		    uint16_t evflags, uint64_t time);
+void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, uint16_t evflags);
+void sup_event_files(struct supervisor *s, pid_t pid);
+void sup_event_exit(struct supervisor *s, struct sup_task *t, int status, uint16_t evflags,
+		    const struct rusage *usage);
+void sup_event_signal(struct supervisor *s, struct sup_task *t, int sig, const siginfo_t *info);
+void sup_event_engine(struct supervisor *s, struct sup_task *t, const char *text);
+void sup_event_comm(struct supervisor *s, struct sup_task *t);
+
+/* sup_pin.c */
+void sup_pin_init(struct supervisor *s);
+void sup_pin_fini(struct supervisor *s);
+void sup_pin_tick(struct supervisor *s, pid_t tid);
+
+static inline struct sup_group *sup_group_of(const struct sup_task *t)
+{
+	return (struct sup_group *)t->base.group;
+}
+
+static inline struct sup_task *sup_lookup(struct supervisor *s, pid_t tid)
+{
+	return (struct sup_task *)task_lookup(&s->tasks, tid);
+}
+
+static inline bool sup_selected(const struct supervisor *s, int abi, int nr)
+{
+	const struct engine_selection *sel = s->cfg.selection;
+
+	if (sel->all)
+		return true;
+	return nr >= 0 && nr < ENGINE_CALLS_MAX && sel->bits[abi][nr / 64] >> (nr % 64) & 1;
+}
+
+#endif
