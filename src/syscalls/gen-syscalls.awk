@@ -88,7 +88,7 @@ function capture_rule(r, n, a,   k, c, d, len, f, out, b) {
 	} else {
 		if (d ~ /^in/) rule(c == "object" ? "MEM" : "BUF_ARG", n, len, f, b)
 		if (d != "in") rule(c == "object" ? "MEM" : d == "lenptr" ? "BUF_PTR" : d != "ret" ? "BUF_ARG" : \
-			b == 1 ? "BUF_RET" : "OBJS_RET", n, d == "ret" ? 255 : len, out, b)
+			b == 1 ? "BUF_RET" : "OBJS_RET", n, d == "ret" ? 255 : len, out, d == "lenptr" ? 0 : b)
 	}
 }
 function list(v) {
