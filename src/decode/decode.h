@@ -32,6 +32,7 @@ struct decode_options {
 	uint8_t strings_hex;	/* -x: 1 non-ASCII strings, 2 all */
 	bool raw;		/* -X raw */
 	bool no_buffers;	/* privacy: user data is shown as a length only */
+	bool no_argv;		/* privacy: argv of execve is shown as a count only */
 };
 
 /* Fill c from a checked record; the world must know the task already. */

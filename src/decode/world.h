@@ -2,10 +2,16 @@
 /*
  * What is known about tasks, processes and their descriptors, built from
  * event records alone: no pid is ever looked up.  Owned by the consumer
- * thread; bounded (max_tasks, max_fds a table), with counters.
+ * thread; bounded (struct world_limits), with counters.
  *
- * A process outlives its last task until world_reap() so that sinks may still
- * look at it while they handle the exit record.
+ * The order of one record: event_check(), world_before(), sinks, world_after().
+ * So a sink sees a task of an exit record, and the descriptor that a close
+ * closes.  Whoever keeps an image longer takes a reference.
+ *
+ * Targets of descriptors read as /proc/PID/fd/N does.  What has no name there
+ * but an inode number that no record tells is named by us: "TCP:[local->peer]"
+ * (sockets, as far as the addresses are known), "pipe:[#7]" (both ends of the
+ * seventh pipe of the run), "anon_inode:[eventfd]".
  */
 #ifndef DECODE_WORLD_H
 #define DECODE_WORLD_H
@@ -14,6 +20,7 @@
 #include <stdint.h>
 #include "base/clock.h"
 #include "base/hash.h"
+#include "decode/fd_table.h"
 #include "ring/ring.h"
 #include "syscalls/syscalls.h"
 
@@ -41,34 +48,46 @@ struct image {
 	uint32_t refs;
 };
 
-struct fd_entry { char *target; uint32_t len; uint8_t kind; bool cloexec; };
-enum fd_kind { FD_FILE = 0, FD_SOCKET, FD_PIPE, FD_ANON, FD_DIR };
-
-struct fd_table { struct fd_entry *fds; uint32_t cap; uint32_t refs; };
+/* What CLONE_FS shares.  len 0: unknown. */
 struct fs_state { char *cwd; uint32_t len; uint32_t refs; };
 
 struct process {
 	int32_t pid;
 	uint32_t threads;
 	struct image *image;		/* current one */
-	struct process *parent;		/* may be NULL; counted reference by id: use parent_pid */
 	int32_t parent_pid;
+	struct task *tasks;		/* list by task.sibling */
+	bool leader_replaced;		/* another thread exec'ed: one late exit of the leader is to come */
 };
 
 struct task {
 	int32_t tid;
 	struct process *proc;
-	struct fd_table *fds;		/* shared as CLONE_FILES says */
-	struct fs_state *fs;		/* shared as CLONE_FS says */
+	struct fd_table *fds;		/* shared as CLONE_FILES says; NULL: no memory for it */
+	struct fs_state *fs;		/* shared as CLONE_FS says; NULL: no memory for it */
 	char comm[16];
 	uint64_t last_end;		/* ticks at the end of its last call, 0 none: compute spans */
 	void *user;			/* group table of the thread (stats) */
+	struct task *sibling;
+	struct image *old_image;	/* between its exec and the end of that execve: who made the call */
+	bool guessed;			/* made on demand: no record told of it */
+	bool gone;			/* its exit was seen: removed after this record */
 };
 
 struct world;
 
-struct world_limits { uint32_t max_tasks, max_fds, max_path; };
+/* 0 in a field: the default (16384 tasks, 65536 descriptors a table, 4096 bytes of a
+ * path, 256 MiB in all). */
+struct world_limits { uint32_t max_tasks, max_fds, max_path; size_t max_bytes; };
+/* Called before a task or an image is freed, so that user slots can be, too. */
+struct world_hooks {
+	void *ctx;
+	void (*task_gone)(void *ctx, struct task *t);
+	void (*image_gone)(void *ctx, struct image *img);
+};
+
 int world_new(struct world **out, const struct world_limits *lim);
+void world_set_hooks(struct world *w, const struct world_hooks *hooks);
 void world_free(struct world *w);
 
 /* Apply one checked record before sinks see it (tasks, execs, comm), and
@@ -76,12 +95,18 @@ void world_free(struct world *w);
 int world_before(struct world *w, const struct tracer_event *ev);
 void world_after(struct world *w, const struct tracer_event *ev);
 
-struct task *world_task(struct world *w, int32_t tid);	/* made on demand: a call of an unknown tid is not lost */
-struct process *world_process(struct world *w, int32_t pid);
-struct image *world_image(struct world *w, uint32_t id);
-const struct fd_entry *task_fd(const struct task *t, int fd);	/* NULL unknown */
+/* Never NULL.  An unknown tid is made on demand, so that no call is lost; where the
+ * limit refuses one it is a common stand-in with tid 0. */
+struct task *world_task(struct world *w, int32_t tid);
+struct process *world_process(struct world *w, int32_t pid);	/* NULL unknown */
+struct image *world_image(struct world *w, uint32_t id);	/* NULL unknown */
+struct image *image_get(struct image *img);
+void image_put(struct world *w, struct image *img);
+/* The image that made a call: a successful execve belongs to the one that it ended. */
+struct image *task_call_image(const struct task *t, const struct tracer_ev_call *c, const struct syscall_desc *d);
+const struct fd_entry *task_fd(const struct task *t, int64_t fd);	/* NULL unknown */
 
-struct world_stats { uint32_t tasks, tasks_max, processes, images, fds, refused; };
+struct world_stats { uint32_t tasks, tasks_max, processes, images, fds; uint64_t refused; size_t bytes; };
 void world_stats(const struct world *w, struct world_stats *out);
 
 #endif
