@@ -30,6 +30,7 @@ struct span_builder_config {
 	bool buffers;			/* --otlp-buffers: user data in syscall.arguments */
 	bool arguments;			/* syscall.arguments at all */
 	struct decode_options decode;
+	const char *program;		/* path of the program to run: names it until its first exec; NULL unknown */
 	const char *service_name;	/* NULL: from the root's executable */
 	const char *resource_attributes;	/* list form, may be NULL */
 	const char *engine;
@@ -45,9 +46,11 @@ struct span_builder_config {
 struct span_builder_stats {
 	uint64_t calls, single, folded, dropped, folded_groups;
 	uint64_t process_spans, compute_spans, summary_spans, notable, traces, bytes;
+	uint64_t held;			/* of single: spans that wait for their turn */
 };
 
 struct span_builder;
+/* Takes the world's hooks and its user slots: free the builder before the world. */
 int span_builder_new(struct span_builder **out, const struct span_builder_config *cfg,
 		     struct span_pool *pool, struct world *w, const struct clock_map *clock);
 void span_builder_free(struct span_builder *b);
