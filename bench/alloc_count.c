@@ -21,19 +21,22 @@ static void add(size_t n)
 	atomic_fetch_add_explicit(&bytes, n, memory_order_relaxed);
 }
 
-void *malloc(size_t n)
+/* Visible, so that shared libraries (libcurl, libprotobuf-c) are counted, too. */
+#define VISIBLE __attribute__((visibility("default")))
+
+VISIBLE void *malloc(size_t n)
 {
 	add(n);
 	return __libc_malloc(n);
 }
 
-void *calloc(size_t n, size_t m)
+VISIBLE void *calloc(size_t n, size_t m)
 {
 	add(n * m);
 	return __libc_calloc(n, m);
 }
 
-void *realloc(void *p, size_t n)
+VISIBLE void *realloc(void *p, size_t n)
 {
 	add(n);
 	return __libc_realloc(p, n);

@@ -5,8 +5,10 @@
 #include "bench.h"
 
 extern const struct bench_suite bench_base;
+extern const struct bench_suite bench_export;
 
 const struct bench_suite *const bench_suites[] = {
 	&bench_base,
+	&bench_export,
 	NULL
 };
