@@ -15,9 +15,13 @@ BEGIN { CONVFMT = "%.17g" }	# numbers above 2^31 are used as keys
 function die(msg) { print FILENAME ":" FNR ": " msg >"/dev/stderr"; bad = 1; exit 1 }
 function digit(c) { return index("0123456789abcdef", tolower(c)) - 1 }
 function number(s,   i, v, base, p) {
-	if ((p = index(s, "<<")) > 0)
-		return number(substr(s, 1, p - 1)) * 2 ^ substr(s, p + 2)
-	if (s ~ /^-[0-9]+$/) return 2 ^ 52 + s	# behind all others, as unsigned order has it
+	if ((p = index(s, "<<")) > 0) {
+		v = number(substr(s, 1, p - 1))
+		for (i = substr(s, p + 2); i > 0; i--)
+			v *= 2
+		return v
+	}
+	if (s ~ /^-[0-9]+$/) return 4503599627370496 + s	# behind all others: unsigned order
 	if (s ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; s = substr(s, 3) }
 	else if (s ~ /^0[0-7]+$/) base = 8
 	else if (s ~ /^[0-9]+$/) base = 10
@@ -81,7 +85,7 @@ function check(   i, j, s) {
 		s = sets[i]
 		printf "%s#include <stdint.h>\n%s", only[s], headers[s]
 		for (j = 1; j <= count[s]; j++)
-			printf "#ifdef %s\n_Static_assert((unsigned long long)(%s) == (unsigned long long)(%s), \"%s.xlat: %s\");\n#endif\n",
+			printf "#ifdef %s\n_Static_assert((uint64_t)(%s) == (uint64_t)(%s), \"%s.xlat: %s\");\n#endif\n",
 				name[s, j], name[s, j], literal(text[s, j]), s, name[s, j]
 	}
 }
