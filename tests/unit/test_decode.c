@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
-#include "decode/decode.h"
+#include "decode/match.h"
 #include "records.h"
 
 #define X TRACER_ABI_X86_64
@@ -588,6 +588,77 @@ START_TEST(facts)
 }
 END_TEST
 
+static struct match_paths paths;
+static struct filter fds;
+
+static bool path_match(const struct tracer_ev_call *ev)
+{
+	struct call c;
+
+	call_init(&c, ev, w, NULL);
+	return call_matches_path(&c, &paths);
+}
+
+static bool fd_match(const struct tracer_ev_call *ev)
+{
+	struct call c;
+
+	call_init(&c, ev, w, NULL);
+	return call_matches_fd(&c, &fds);
+}
+
+START_TEST(matching_paths)
+{
+	struct pollfd p = { 3, POLLIN, 0 }, q = { 4, POLLIN, 0 };
+
+	begin();
+	match_paths_init(&paths);
+	ck_assert(path_match(call_of(X, 1, "getpid", 1)));	/* nothing was asked for */
+	ck_assert_int_eq(match_paths_add(&paths, ""), -EINVAL);
+	ck_assert_int_eq(match_paths_add(&paths, "/etc/passwd"), 0);
+	ck_assert_int_eq(match_paths_add(&paths, "/home/me/a"), 0);
+	ck_assert(path_match(call_of(X, 1, "unlink", 0, str("/etc/passwd"))));
+	ck_assert(!path_match(call_of(X, 1, "unlink", 0, str("/etc/passwd-"))));
+	ck_assert(path_match(call_of(X, 1, "unlink", 0, str("a"))));
+	ck_assert(path_match(call_of(X, 1, "rename", 0, str("b"), str("./a"))));
+	ck_assert(!path_match(call_of(X, 1, "rename", 0, str("b"), str("c"))));
+	ck_assert(path_match(call_of(X, 1, "read", 0, A(3), A(0), A(0))));
+	ck_assert(!path_match(call_of(X, 1, "read", 0, A(4), A(0), A(0))));
+	ck_assert(path_match(call_of(X, 1, "poll", 0, IN(p), A(1), A(0))));
+	ck_assert(!path_match(call_of(X, 1, "poll", 0, IN(q), A(1), A(0))));
+	ck_assert(!path_match(call_of(X, 1, "getpid", 1)));
+	for (int i = 2; i < (int)MATCH_PATHS_MAX; i++)
+		ck_assert_int_eq(match_paths_add(&paths, "x"), 0);
+	ck_assert_int_eq(match_paths_add(&paths, "x"), -ENOSPC);
+	match_paths_fini(&paths);
+	end();
+}
+END_TEST
+
+START_TEST(matching_descriptors)
+{
+	struct pollfd p[2] = { { 3, POLLIN, 0 }, { 9, POLLIN, 0 } };
+	char why[100];
+
+	begin();
+	filter_init(&fds);
+	ck_assert(fd_match(call_of(X, 1, "getpid", 1)));
+	ck_assert_int_eq(filter_parse(&fds, "fd=9", why, sizeof(why)), 0);
+	ck_assert(fd_match(call_of(X, 1, "close", 0, A(9))));
+	ck_assert(!fd_match(call_of(X, 1, "close", 0, A(8))));
+	ck_assert(fd_match(call_of(X, 1, "dup2", 9, A(1), A(9))));
+	ck_assert(fd_match(call_of(X, 1, "poll", 0, IN(p), A(2), A(0))));
+	ck_assert(fd_match(call_of(X, 1, "open", 9, str("x"), A(0), A(0))));
+	ck_assert(!fd_match(call_of(X, 1, "open", -ENOENT, str("x"), A(0), A(0))));
+	ck_assert(!fd_match(call_of(X, 1, "getpid", 9)));
+	ck_assert_int_eq(filter_parse(&fds, "fd=!9", why, sizeof(why)), 0);
+	ck_assert(!fd_match(call_of(X, 1, "close", 0, A(9))));
+	ck_assert(fd_match(call_of(X, 1, "close", 0, A(8))));
+	ck_assert(!fd_match(call_of(X, 1, "getpid", 9)));
+	end();
+}
+END_TEST
+
 START_TEST(one_argument)
 {
 	struct call c;
@@ -610,7 +681,7 @@ int main(void)
 		files, path_is_whole_string_is_not, buffers, stat_family, statx_and_statfs, memory, processes,
 		limits_and_times, sockets, vectors_and_messages, waiting, signals, fcntl_and_ioctl,
 		descriptors_with_paths, offsets_of_32_bit, unfinished_and_unknown, raw_form, delivered_signals, facts,
-		one_argument, NULL
+		matching_paths, matching_descriptors, one_argument, NULL
 	};
 
 	return unit_run("decode", tests);
