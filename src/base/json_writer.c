@@ -133,6 +133,8 @@ void json_add_double(struct json_writer *w, const char *key, double v)
 			buf[i] = '.';
 	}
 	strbuf_add(w->sb, buf, n);
+	if (v == 0 && signbit(v))
+		strbuf_add_str(w->sb, ".0");	/* readers take "-0" for the integer 0 */
 }
 
 void json_add_bool(struct json_writer *w, const char *key, bool v)
