@@ -5,10 +5,12 @@
 #include "bench.h"
 
 extern const struct bench_suite bench_base;
+extern const struct bench_suite bench_span;
 extern const struct bench_suite bench_export;
 
 const struct bench_suite *const bench_suites[] = {
 	&bench_base,
+	&bench_span,
 	&bench_export,
 	NULL
 };

@@ -40,6 +40,12 @@ struct span_pool {
 	atomic_ullong puts, bad_puts;
 };
 
+/* Counters that only the consumer writes need no locked instruction. */
+static void count(atomic_ullong *n)
+{
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 static int chunk_add(struct span_pool *p, uint32_t spans)
 {
 	struct chunk *c = malloc(sizeof(*c));
@@ -118,7 +124,7 @@ static struct span *pool_grow(struct span_pool *p)
 
 	if (n == 0 || chunk_add(p, n) < 0)
 		return NULL;
-	atomic_fetch_add_explicit(&p->grown, 1, memory_order_relaxed);
+	count(&p->grown);
 	return chunk_carve(p);
 }
 
@@ -153,12 +159,12 @@ struct span *span_pool_get(struct span_pool *p)
 	uint32_t in_use;
 
 	if (!s) {
-		atomic_fetch_add_explicit(&p->refused, 1, memory_order_relaxed);
+		count(&p->refused);
 		return NULL;
 	}
 	span_reset(s);
 	s->pooled = MARK_TAKEN;
-	atomic_fetch_add_explicit(&p->gets, 1, memory_order_relaxed);
+	count(&p->gets);
 	in_use = pool_in_use(p);
 	if (in_use > atomic_load_explicit(&p->high_water, memory_order_relaxed))
 		atomic_store_explicit(&p->high_water, in_use, memory_order_relaxed);
