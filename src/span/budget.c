@@ -70,8 +70,12 @@ uint64_t budget_room(const struct budget *b, enum budget_share s, uint64_t bytes
 
 bool budget_spent(const struct budget *b)
 {
+	const struct budget_limit *l = b->share;
+
+	if (b->unlimited)
+		return false;
 	for (int i = 0; i < BUDGET_SHARES; i++)
-		if (budget_room(b, i, 1))
+		if (l[i].spans < l[i].max_spans && l[i].bytes < l[i].max_bytes)
 			return false;
 	return true;
 }

@@ -229,7 +229,7 @@ static bool slow_check(const struct span_builder *b, const struct pspan *p, cons
 {
 	uint64_t room;
 
-	if (ns < BUILDER_SLOW_ALWAYS_NS && (ns < BUILDER_SLOW_NS || ns * g->count <= 2 * g->total_ns))
+	if (ns < BUILDER_SLOW_ALWAYS_NS && ns * g->count <= 2 * g->total_ns)
 		return false;
 	if (call_waits(c))
 		return false;
@@ -302,8 +302,8 @@ void fold_call(struct span_builder *b, struct pspan *p, const struct call *c, bo
 	}
 	t = table_of(b, p, c);
 	g = group_table_get(t, group_key(c->ev->head.abi, c->ev->head.nr, c->err, unexpected));
-	if (ns > g->floor_ns && b->cfg.detail == DETAIL_AUTO && t != &p->own && g->key != GROUP_OTHER &&
-	    candidate_add(b, p, c, unexpected, g, ns))
+	if (ns >= BUILDER_SLOW_NS && ns > g->floor_ns && b->cfg.detail == DETAIL_AUTO && t != &p->own &&
+	    g->key != GROUP_OTHER && candidate_add(b, p, c, unexpected, g, ns))
 		return;
 	group_add(g, c->start_ns, c->end_ns);
 	b->stats.folded++;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/utf8.h"
+
 /* struct call and the world's lookups hand out images read-only; the user slot is ours. */
 static void image_set_user(const struct image *img, struct pspan *p)
 {
@@ -58,7 +60,11 @@ static void service_load(struct span_builder *b, const struct pspan *p)
 		return;
 	if (b->cfg.program)
 		name = base_name(b->cfg.program, strlen(b->cfg.program), &len);
-	snprintf(b->service, sizeof(b->service), "%.*s", (int)len, name);
+	/* A service name is a string in every back-end: no bytes that are not UTF-8. */
+	if (utf8_valid(name, len))
+		snprintf(b->service, sizeof(b->service), "%.*s", (int)len, name);
+	else
+		snprintf(b->service, sizeof(b->service), "unknown_service");
 	b->run.fallback_name = b->service;
 }
 
