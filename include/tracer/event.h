@@ -54,7 +54,7 @@ enum tracer_abi {
 #define TRACER_EVF_ERROR	0x0004u	/* call: the return value is an error (as the ABI tells) */
 #define TRACER_EVF_INPROC	0x0008u	/* call: recorded inside the tracee */
 #define TRACER_EVF_ONESTOP	0x0010u	/* call: one stop, then recorded inside the tracee */
-#define TRACER_EVF_ATTACHED	0x0020u	/* task: was running before we came */
+#define TRACER_EVF_ATTACHED	0x0020u	/* task, exec: was running before we came */
 #define TRACER_EVF_DETACHED	0x0040u	/* exit: let go, it lives on */
 #define TRACER_EVF_ROOT		0x0080u	/* task: the program that the user named */
 #define TRACER_EVF_STOP		0x0100u	/* signal: a group-stop, not a delivery */
@@ -113,7 +113,10 @@ struct tracer_ev_task {
 	char comm[16];		/* thread name, NUL-terminated */
 };
 
-/* exe path bytes follow, then argv as NUL-terminated strings (argc of them). */
+/* With TRACER_EVF_ATTACHED: no exec, the image that was running when we came.
+ * former_tid != tid: a thread that is not the leader executed; the leader's exit
+ * (SUPERSEDED) comes before this record, the thread has the leader's tid from here on.
+ * exe path bytes follow, then argv as NUL-terminated strings (argc of them). */
 struct tracer_ev_exec {
 	struct tracer_event head;	/* tid: the surviving task (= pid) */
 	int32_t former_tid;	/* the thread that called execve */

@@ -76,13 +76,23 @@ static ssize_t task_mem_read(void *ctx, uint64_t addr, void *buf, size_t n)
 
 	if (got == -EFAULT)
 		r->s->stats[ENGINE_STAT_FAULTS]++;
-	if (got == -EPERM && !g->told_unreadable) {
-		g->told_unreadable = true;
-		log_msg(r->s->cfg.log, LOG_INFO,
-			"pid %d: its memory may not be read (not dumpable): calls are recorded without captured bytes",
-			(int)g->base.pid);
-	}
+	/* told later: a record is under construction right now */
+	if (got == -EPERM && !g->told_unreadable)
+		r->s->unreadable = true;
 	return got;
+}
+
+void sup_unreadable_tell(struct supervisor *s, struct sup_task *t)
+{
+	struct sup_group *g = sup_group_of(t);
+
+	s->unreadable = false;
+	if (g->told_unreadable)
+		return;
+	g->told_unreadable = true;
+	sup_event_engine(s, t, "memory may not be read (not dumpable): no captured bytes");
+	log_msg(s->cfg.log, LOG_INFO, "pid %d: its memory may not be read (not dumpable): "
+				      "its calls are recorded without captured bytes", (int)g->base.pid);
 }
 
 static void captures_run(struct supervisor *s, struct sup_task *t, unsigned phase,
@@ -190,6 +200,7 @@ void sup_call_flush(struct supervisor *s, struct sup_task *t)
 		t->ret = 0;
 		call_write(s, t, TRACER_EV_ENTER, t->base.state == TRACEE_STOPPED);
 	}
+	s->unreadable = false;
 	sup_park_del(s, t);
 	sup_call_reset(s, t);
 }
@@ -310,6 +321,8 @@ static bool never_returns(const struct sup_task *t)
 
 static void entry_finish(struct supervisor *s, struct sup_task *t)
 {
+	if (s->unreadable)
+		sup_unreadable_tell(s, t);
 	t->recorded = never_returns(t);
 	if (!t->recorded)
 		t->start = clock_ticks(s->out.clock);
@@ -387,6 +400,8 @@ static void call_effects(struct supervisor *s, struct sup_task *t)
 
 static void exit_finish(struct supervisor *s, struct sup_task *t)
 {
+	if (s->unreadable)
+		sup_unreadable_tell(s, t);
 	if (t->special != SUP_PLAIN) {
 		if (!t->error)
 			call_effects(s, t);

@@ -56,10 +56,10 @@ void sup_event_task(struct supervisor *s, struct sup_task *t, pid_t parent_tid, 
 
 /* ---- exec ---- */
 
-static void exe_load(pid_t pid, struct tracer_ev_exec *ev)
+static void exe_load(struct supervisor *s, pid_t pid, struct tracer_ev_exec *ev)
 {
 	char path[32];
-	unsigned char ident[EI_NIDENT];
+	struct elf_id id;
 	struct stat st;
 	int fd;
 
@@ -72,8 +72,11 @@ static void exe_load(pid_t pid, struct tracer_ev_exec *ev)
 		ev->ino = st.st_ino;
 		ev->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	}
-	if (pread(fd, ident, sizeof(ident), 0) == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG))
-		ev->elf_class = ident[EI_CLASS];
+	if (elf_id_cache_get(s->elf_ids, fd, &id) == 0) {
+		ev->elf_class = id.elf_class;
+		ev->build_id_len = id.build_id_len;
+		memcpy(ev->build_id, id.build_id, sizeof(ev->build_id));
+	}
 	close(fd);
 }
 
@@ -100,6 +103,7 @@ void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, 
 	uint32_t room = sizeof(struct tracer_ev_exec) + EXE_MAX + ARGV_MAX;
 	struct tracer_ev_exec *ev = (struct tracer_ev_exec *)emitter_event(&s->out, TRACER_EV_EXEC,
 									   t->base.tid, room);
+	bool readable = t->base.group->mem.fd >= 0;
 	pid_t pid = t->base.group->pid;
 	struct proc_stat st;
 	ssize_t n;
@@ -107,7 +111,7 @@ void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, 
 	ev->head.abi = (uint8_t)s->arch->abi;
 	ev->head.flags = evflags;
 	ev->former_tid = former_tid;
-	ev->dumpable = t->base.group->mem.fd >= 0;
+	ev->dumpable = readable;
 	n = proc_link_read(pid, "exe", ev->text, EXE_MAX);
 	ev->exe_len = n > 0 ? (uint32_t)n : 0;
 	n = proc_file_read(pid, "cmdline", ev->text + ev->exe_len, ARGV_MAX);
@@ -115,13 +119,14 @@ void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, 
 		argv_count(ev, ev->text + ev->exe_len, (uint32_t)n, s->cfg.limits.vector_max);
 	if (proc_stat_load(pid, &st) == 0)
 		memcpy(ev->comm, st.comm, sizeof(ev->comm));
-	exe_load(pid, ev);
+	exe_load(s, pid, ev);
 	if (ev->elf_class == ELFCLASS32)
 		ev->head.abi = TRACER_ABI_I386;
 	ev->head.size = (uint32_t)sizeof(*ev) + ev->exe_len + ev->argv_len;
 	emitter_write(&s->out, &ev->head);
-	if (!ev->dumpable)
-		sup_event_engine(s, t, "memory may not be read (not dumpable): no captured bytes");
+	/* scratch is free again */
+	if (!readable)
+		sup_unreadable_tell(s, t);
 }
 
 /* ---- text ---- */

@@ -216,22 +216,29 @@ void sup_untold_check(struct supervisor *s)
 
 /* ---- exec ---- */
 
-/* The leader's tid now belongs to the thread that called execve: what is known
- * of that thread and its call becomes the leader's.  The former tid exists no
- * more: no status will come for it. */
+/* A thread that another one's execve ended. */
+static void task_supersede(struct supervisor *s, struct sup_task *t)
+{
+	sup_call_flush(s, t);
+	sup_event_exit(s, t, 0, TRACER_EVF_SUPERSEDED, NULL);
+	if (s->hooks && s->hooks->on_death)
+		s->hooks->on_death(s, t);
+}
+
+/* The leader is gone and its tid belongs to the thread that called execve: what
+ * is known of that thread and its call moves to the entry of the leader.  For
+ * the former tid no status will come. */
 static void leader_replace(struct supervisor *s, struct sup_task *leader, struct sup_task *f)
 {
-	struct sup_task taken;
+	uint8_t *enter = leader->enter;
+	uint32_t cap = leader->enter_cap;
 
-	sup_call_flush(s, leader);
-	taken = *leader;
+	task_supersede(s, leader);
 	memcpy((uint8_t *)leader + sizeof(leader->base), (uint8_t *)f + sizeof(f->base),
 	       sizeof(*f) - sizeof(f->base));
-	leader->hook = taken.hook;
-	f->enter = taken.enter;
-	f->enter_cap = taken.enter_cap;
+	f->enter = enter;
+	f->enter_cap = cap;
 	f->in_call = f->forking = false;
-	sup_event_exit(s, f, 0, TRACER_EVF_SUPERSEDED, NULL);
 	task_del(&s->tasks, &f->base);
 }
 
@@ -240,18 +247,13 @@ static void leader_replace(struct supervisor *s, struct sup_task *leader, struct
 static void threads_supersede(struct supervisor *s, struct sup_task *t, pid_t former)
 {
 	struct sup_task *f = former != t->base.tid ? sup_lookup(s, former) : NULL;
-	struct tracee *o, *next;
 
 	if (f && f->base.group == t->base.group)
 		leader_replace(s, t, f);
-	for (o = t->base.group->first; o; o = next) {
-		struct sup_task *other = (struct sup_task *)o;
-
-		next = o->sibling;
-		if (other == t || o->state == TRACEE_GONE)
+	for (struct tracee *o = t->base.group->first; o; o = o->sibling) {
+		if (o == &t->base || o->state == TRACEE_GONE)
 			continue;
-		sup_call_flush(s, other);
-		sup_event_exit(s, other, 0, TRACER_EVF_SUPERSEDED, NULL);
+		task_supersede(s, (struct sup_task *)o);
 		task_set_state(&s->tasks, o, TRACEE_GONE);
 	}
 }

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #define TASKS_MAX 65536u
+#define ELF_IDS_MAX 1024u	/* executables remembered */
 #define WAKE_SIGNAL (SIGRTMAX - 3)
 #define WAKE_NS 5000000		/* between two wake-up signals */
 #define PARKED_SLEEP_NS 200000	/* between two looks for room, while a task is parked */
@@ -131,9 +132,13 @@ int sup_init(struct supervisor *s, const struct engine_config *cfg, const struct
 	r = task_table_init(&s->tasks, sizeof(struct sup_task), sizeof(struct sup_group), TASKS_MAX);
 	if (r < 0)
 		return r;
-	r = emitter_init(&s->out, cfg->rings, cfg->ring_size, cfg->clock, cfg->overflow == ENGINE_DROP);
-	if (r < 0)
+	r = elf_id_cache_new(&s->elf_ids, ELF_IDS_MAX);
+	if (r == 0)
+		r = emitter_init(&s->out, cfg->rings, cfg->ring_size, cfg->clock, cfg->overflow == ENGINE_DROP);
+	if (r < 0) {
+		elf_id_cache_free(s->elf_ids);
 		task_table_fini(&s->tasks, NULL, NULL);
+	}
 	return r;
 }
 
@@ -167,6 +172,7 @@ void sup_fini(struct supervisor *s)
 	wake_close(s);
 	emitter_fini(&s->out);
 	task_table_fini(&s->tasks, sup_task_free, s);
+	elf_id_cache_free(s->elf_ids);
 	seccomp_filter_fini(&s->program);
 }
 

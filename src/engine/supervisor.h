@@ -24,6 +24,7 @@
 #include "engine/emitter.h"
 #include "engine/engine.h"
 #include "engine/seccomp_filter.h"
+#include "symbol/elf_id.h"
 #include "syscalls/syscalls.h"
 #include "tracee/spawn.h"
 #include "tracee/stop.h"
@@ -117,6 +118,7 @@ struct supervisor {
 	const struct sup_hooks *hooks;
 	struct emitter out;
 	struct task_table tasks;
+	struct elf_id_cache *elf_ids;
 	uint8_t special[TRACER_ABIS][ENGINE_CALLS_MAX];	/* enum sup_special */
 	uint64_t stats[ENGINE_STATS];
 	uint64_t now;			/* ticks when the latest wait returned */
@@ -128,6 +130,7 @@ struct supervisor {
 	bool told_rest;			/* the end of the roots was answered */
 	struct sup_task *park_first, **park_last;
 	size_t parked;
+	bool unreadable;		/* memory was refused in this stop; to be told behind its record */
 	size_t forking;			/* tasks with .forking */
 	pid_t fork_parent;		/* latest task that died in a forking call */
 	/* roots */
@@ -172,6 +175,7 @@ void sup_call_reset(struct supervisor *s, struct sup_task *t);
 bool sup_park_retry(struct supervisor *s);
 void sup_park_del(struct supervisor *s, struct sup_task *t);
 void sup_special_init(struct supervisor *s);
+void sup_unreadable_tell(struct supervisor *s, struct sup_task *t);
 
 /* sup_task.c */
 void sup_birth_stop(struct supervisor *s, struct sup_task *t, unsigned event);
