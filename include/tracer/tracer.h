@@ -6,5 +6,8 @@
 #include <tracer/version.h>
 #include <tracer/error.h>
 #include <tracer/event.h>
+#include <tracer/options.h>
+#include <tracer/session.h>
+#include <tracer/collect.h>
 
 #endif

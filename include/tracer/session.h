@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session runs (or attaches to) one program and delivers what it did.
+ *
+ * The thread that calls tracer_session_run() becomes the supervisor: it forks
+ * and traces, and it must not wait for other children meanwhile.  Messages
+ * come through the log callback, from any thread; the library never prints.
+ */
+#ifndef TRACER_SESSION_H
+#define TRACER_SESSION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <tracer/error.h>
+#include <tracer/options.h>
+
+enum tracer_log_level { TRACER_LOG_ERROR, TRACER_LOG_WARN, TRACER_LOG_INFO, TRACER_LOG_DEBUG };
+typedef void (*tracer_log_fn)(void *ctx, int level, const char *message);
+
+/* Signal state that the program is to have, where the caller changed its own. */
+struct tracer_inherit {
+	sigset_t mask;
+	uint64_t changed;	/* bit sig-1: the caller changed the disposition of sig */
+	uint64_t ignored;	/* bit sig-1: it was ignored before */
+};
+
+struct tracer_session_config {
+	const struct tracer_options *options;	/* checked; must outlive the session */
+	char *const *argv;	/* program and arguments; NULL: attach, or replay */
+	char *const *envp;	/* environment before -E and TRACEPARENT */
+	const struct tracer_inherit *inherit;	/* NULL: nothing was changed */
+	tracer_log_fn log;
+	void *log_ctx;
+};
+
+struct tracer_result {
+	bool have_status;	/* a program was run to its end: */
+	int status;		/* its wait status */
+	bool export_failed;	/* spans were wanted and not all of them arrived */
+	bool output_failed;	/* an output could not be written to its end */
+	unsigned detached;	/* processes let go alive */
+	uint64_t calls, spans, folded, dropped, lost;
+};
+
+struct tracer_session;
+
+/* Negative: the reason has gone to the log. */
+TRACER_API int tracer_session_open(struct tracer_session **out, const struct tracer_session_config *cfg);
+/* Runs to the end of the program, then delivers what is left within the flush timeout. */
+TRACER_API int tracer_session_run(struct tracer_session *s, struct tracer_result *res);
+TRACER_API void tracer_session_close(struct tracer_session *s);
+
+/* Async-signal-safe, from any thread. */
+TRACER_API void tracer_session_forward(struct tracer_session *s, int sig);	/* to the program */
+TRACER_API void tracer_session_stop(struct tracer_session *s);	/* detach and return from run */
+TRACER_API void tracer_session_abort(struct tracer_session *s);	/* give up the last flush */
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Wires the span pipeline together from options.  The consumer thread builds
+ * spans and hands each to the outputs that take spans, then to the batch
+ * processor, which owns it from there; without one it goes back to the pool.
+ */
+#include "config.h"
+#include "session/delivery.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <tracer/error.h>
+#include "export/otlp_exporter.h"
+
+#define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised */
+
+static const char *env_lookup(char *const *envp, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, name, n) && (*envp)[n] == '=')
+			return *envp + n + 1;
+	return NULL;
+}
+
+/* A wrong --trace-parent is an error, a wrong TRACEPARENT of the environment a warning. */
+static int load_context(struct delivery *d, const struct tracer_options *o, char *const *envp, const struct log *log,
+			char *why, size_t whylen)
+{
+	const char *parent = option_str(o, OPT_TRACE_PARENT);
+	bool given = o->v[OPT_TRACE_PARENT].origin == TRACER_FROM_OPTION;
+	char reason[200];
+
+	if (parent && !propagator_parse(parent, env_lookup(envp, "TRACESTATE"), &d->context, reason, sizeof(reason)))
+		return 0;
+	if (parent && given) {
+		snprintf(why, whylen, "--trace-parent %s: %s", parent, reason);
+		return -TRACER_ERR_USAGE;
+	}
+	if (parent)
+		log_msg(log, LOG_WARN, "TRACEPARENT=%s: %s; a new trace is started", parent, reason);
+	d->context = (struct trace_context){ .sampled = true, .trace_flags = 1 };
+	id_trace(d->context.trace_id);
+	return 0;
+}
+
+static enum otlp_endpoint_kind endpoint_kind(enum tracer_origin origin)
+{
+	if (origin == TRACER_FROM_OTEL_TRACES)
+		return OTLP_ENDPOINT_SIGNAL;
+	return origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
+}
+
+static int open_exporter(struct delivery *d, const struct tracer_options *o, const struct log *log, char *why,
+			 size_t whylen)
+{
+	struct otlp_config cfg = {
+		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
+		.endpoint_kind = endpoint_kind(o->v[OPT_OTLP_ENDPOINT].origin),
+		.protocol = OTLP_HTTP_PROTOBUF,
+		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
+		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
+		.headers = option_str(o, OPT_OTLP_HEADERS),
+		.log = log,
+	};
+	int r = otlp_http_exporter_new(&d->exporter, &cfg, why, whylen);
+
+	if (!r)
+		snprintf(d->where, sizeof(d->where), "%s", otlp_exporter_shown(d->exporter));
+	return r;
+}
+
+int delivery_open(struct delivery *d, const struct tracer_options *o, struct outputs *outs, char *const *envp,
+		  const struct log *log, char *why, size_t whylen)
+{
+	int r;
+
+	*d = (struct delivery){ .outputs = outs, .otlp = options_want_otlp(o, outs->wants_spans) };
+	d->wanted = d->otlp || outs->wants_spans;
+	if (!d->wanted)
+		return 0;
+	id_span(d->root_span_id);
+	r = load_context(d, o, envp, log, why, whylen);
+	if (!r && d->otlp)
+		r = open_exporter(d, o, log, why, whylen);
+	if (r < 0)
+		return r;
+	if (!d->context.sampled) {
+		log_msg(log, LOG_WARN, "the parent trace is not sampled (TRACEPARENT): no spans are sent");
+		d->wanted = false;
+		return 0;
+	}
+	r = span_pool_new(&d->pool, (uint32_t)option_num(o, OPT_POOL_SIZE), (uint32_t)option_num(o, OPT_POOL_MAX),
+			  option_num(o, OPT_POOL_DISABLE));
+	if (r < 0)
+		snprintf(why, whylen, "span pool of %llu spans: %s", (unsigned long long)option_num(o, OPT_POOL_SIZE),
+			 tracer_strerror(r));
+	return r;
+}
+
+/* The builder's way out; takes the span. */
+static void emit(void *ctx, struct span *s)
+{
+	struct delivery *d = ctx;
+
+	for (unsigned i = 0; d->outputs->wants_spans && i < d->outputs->n; i++)
+		if (d->outputs->list[i].sink && d->outputs->list[i].ops->on_span)
+			d->outputs->list[i].ops->on_span(d->outputs->list[i].sink, s);
+	if (d->batch)
+		batch_processor_push(d->batch, s);
+	else
+		span_pool_put(d->pool, s);
+}
+
+/* The stricter of the exporter's and the batch processor's limit; 0 is none. */
+static uint64_t export_timeout(const struct tracer_options *o)
+{
+	uint64_t exporter = option_num(o, OPT_OTLP_TIMEOUT), processor = option_num(o, OPT_OTLP_EXPORT_TIMEOUT);
+
+	return processor && processor < exporter ? processor : exporter;
+}
+
+static int start_batch(struct delivery *d, const struct tracer_options *o, const struct log *log)
+{
+	struct batch_config cfg = {
+		.batch_size = (uint32_t)option_num(o, OPT_BATCH_SIZE),
+		.queue_size = (uint32_t)option_num(o, OPT_QUEUE_SIZE),
+		.delay_ns = option_num(o, OPT_BATCH_DELAY),
+		.export_timeout_ns = export_timeout(o),
+		.batch_bytes = BATCH_BYTES,
+		.overflow = option_num(o, OPT_OVERFLOW) ? OVERFLOW_DROP : OVERFLOW_BLOCK,
+		.block_max_ns = option_num(o, OPT_BLOCK_MAX),
+	};
+	int r = batch_processor_start(&d->batch, &cfg, d->exporter, d->pool, log);
+
+	if (!r)
+		d->exporter = NULL;	/* it is the batch processor's now */
+	return r;
+}
+
+static void builder_config_load(struct span_builder_config *c, const struct delivery *d, const struct tracer_options *o)
+{
+	*c = (struct span_builder_config){
+		.detail = (enum span_detail)option_num(o, OPT_DETAIL),
+		.errors = (enum span_errors)option_num(o, OPT_ERRORS),
+		.max_spans = option_num(o, OPT_MAX_SPANS),
+		.max_trace_bytes = option_num(o, OPT_MAX_TRACE_BYTES),
+		.trace_split = option_num(o, OPT_TRACE_SPLIT),
+		.min_duration_ns = option_num(o, OPT_MIN_DURATION),
+		.fold_interval_ns = option_num(o, OPT_FOLD_INTERVAL),
+		.compute = option_given(o, OPT_COMPUTE),
+		.compute_ns = option_num(o, OPT_COMPUTE),
+		.args = option_num(o, OPT_OTLP_ARGS) != 0,
+		.buffers = option_num(o, OPT_OTLP_BUFFERS) != 0,
+		.arguments = true,
+		.service_name = option_str(o, OPT_SERVICE_NAME),
+		.resource_attributes = option_str(o, OPT_RESOURCE_ATTRIBUTES),
+		.context = d->context,
+		.program = d->program,
+	};
+	decode_options_load(&c->decode, o);
+	c->decode.no_buffers = !c->buffers;
+	memcpy(c->root_span_id, d->root_span_id, sizeof(c->root_span_id));
+}
+
+int delivery_start(struct delivery *d, const struct tracer_options *o, struct world *w, const struct clock_map *clock,
+		   const char *engine, const struct log *log)
+{
+	struct span_builder_config cfg;
+	int r = 0;
+
+	if (!d->wanted)
+		return 0;
+	if (d->otlp)
+		r = start_batch(d, o, log);
+	if (r < 0)
+		return r;
+	builder_config_load(&cfg, d, o);
+	cfg.engine = engine;
+	cfg.log = log;
+	cfg.emit = emit;
+	cfg.emit_ctx = d;
+	return span_builder_new(&d->builder, &cfg, d->pool, w, clock);
+}
+
+void delivery_finish(struct delivery *d, const struct delivery_end *end)
+{
+	struct span_final root = { .lost = end->lost, .waited_ns = end->waited_ns, .overhead_ns = end->overhead_ns };
+
+	if (!d->builder)
+		return;
+	span_builder_finish(d->builder, end->end_ticks);
+	if (d->batch) {
+		batch_processor_flush(d->batch, end->deadline_mono_ns);
+		batch_processor_stats(d->batch, &d->final);
+		root.exported = d->final.exported;
+		root.dropped = d->final.dropped_full + d->final.dropped_shutdown + d->final.failed + d->final.rejected;
+		root.waited_ns += d->final.blocked_ns;
+	}
+	span_builder_finish_root(d->builder, &root);
+	if (d->batch) {
+		batch_processor_shutdown(d->batch, end->deadline_mono_ns);
+		batch_processor_stats(d->batch, &d->final);
+	}
+	span_builder_stats(d->builder, &d->built);
+}
+
+void delivery_close(struct delivery *d)
+{
+	span_builder_free(d->builder);
+	batch_processor_free(d->batch);
+	if (d->exporter)
+		d->exporter->ops->free(d->exporter);
+	span_pool_free(d->pool);
+	*d = (struct delivery){ 0 };
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session is made of; for the files of this module alone. */
+#ifndef SESSION_PARTS_H
+#define SESSION_PARTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <tracer/session.h>
+#include "base/log.h"
+#include "engine/engine.h"
+#include "ring/ring_set.h"
+#include "session/consumer.h"
+#include "session/delivery.h"
+#include "session/outputs.h"
+#include "session/program.h"
+#include "session/select.h"
+
+#define SESSION_PIDS_MAX 1024u
+
+struct tracer_session {
+	const struct tracer_options *options;
+	struct log log;
+	struct program program;
+	const char *name;		/* of the program, for people; NULL: attached */
+	char *const *envp;		/* the program's: program.envp or environ */
+	char **environ;			/* with TRACEPARENT */
+	pid_t pids[SESSION_PIDS_MAX];
+	unsigned npids;
+	struct selection selection;
+	struct engine_selection engine_selection;
+	struct engine_inherit inherit;
+	struct engine_config engine_config;
+	const struct engine_ops *ops;
+	struct engine *engine;
+	uint64_t engine_stats[ENGINE_STATS];
+	struct ring_set *rings;
+	struct outputs outputs;
+	struct delivery delivery;
+	struct consumer consumer;
+	uint64_t start_ns, end_ns;	/* of the program, CLOCK_MONOTONIC */
+	/* Read by signal handlers: */
+	atomic_bool running;		/* the engine can be told something */
+	atomic_bool stop_early;		/* stop was asked for before it could */
+	atomic_bool ended;		/* only the delivery is left */
+};
+
+/* The lines at the end, through the log. */
+void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is said at the end of a run: one line of facts, a line for each thing
+ * that went wrong, counters on request.  Supervisor thread, after the consumer
+ * has ended; everything goes through the log.
+ */
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "session/parts.h"
+#include "syscalls/syscalls.h"
+
+/* 1204331 -> 1,204,331 */
+static const char *format_count(uint64_t n, char buf[32])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), o = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			buf[o++] = ',';
+		buf[o++] = digits[i];
+	}
+	buf[o] = '\0';
+	return buf;
+}
+
+static void add_count(struct strbuf *sb, const char *before, uint64_t n, const char *what)
+{
+	char buf[32];
+
+	strbuf_add_fmt(sb, "%s%s %s", before, format_count(n, buf), what);
+}
+
+static void add_seconds(struct strbuf *sb, uint64_t ns)
+{
+	if (ns < 1000000000u)
+		strbuf_add_fmt(sb, "%.1f ms", (double)ns / 1e6);
+	else
+		strbuf_add_fmt(sb, "%.2f s", (double)ns / 1e9);
+}
+
+static void add_ending(struct strbuf *sb, const struct tracer_session *s, const struct engine_result *er)
+{
+	char buf[16];
+
+	if (!er->have_status) {
+		strbuf_add_fmt(sb, "%s", s->npids ? "detached" : "ended");
+	} else if (WIFSIGNALED(er->status)) {
+		strbuf_add_fmt(sb, "%s killed by %s", s->name ? s->name : "program", signal_name(WTERMSIG(er->status), buf));
+	} else {
+		strbuf_add_fmt(sb, "%s exited %d", s->name ? s->name : "program", WEXITSTATUS(er->status));
+	}
+	strbuf_add_str(sb, " after ");
+	add_seconds(sb, s->end_ns - s->start_ns);
+}
+
+static void report_line(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
+{
+	const struct delivery *d = &s->delivery;
+	struct strbuf sb;
+	char mem[700];
+
+	if (!d->otlp || !d->wanted || option_num(s->options, OPT_QUIET))
+		return;
+	strbuf_init_fixed(&sb, mem, sizeof(mem));
+	add_ending(&sb, s, er);
+	add_count(&sb, "; ", res->calls, "calls");
+	add_count(&sb, ", ", res->spans, "spans sent");
+	add_count(&sb, ", ", res->folded, "calls folded");
+	add_count(&sb, ", ", res->dropped, "dropped");
+	if (er->detached)
+		add_count(&sb, ", ", er->detached, "tasks left running");
+	strbuf_add_str(&sb, "; trace ");
+	for (int i = 0; i < 16; i++)
+		strbuf_add_fmt(&sb, "%02x", d->context.trace_id[i]);
+	strbuf_add_fmt(&sb, " -> %s", d->where);
+	log_msg(&s->log, LOG_INFO, "%s", mem);
+}
+
+/* A collector that did not take everything.  Where nothing listens the exporter has said so, once, when
+ * it opened its circuit; the exit line has the number. */
+static void report_collector(struct tracer_session *s, const struct tracer_result *res)
+{
+	const struct batch_stats *b = &s->delivery.final;
+	uint64_t lost = b->failed + b->dropped_full + b->dropped_shutdown;
+	char n[32];
+
+	if (!s->delivery.otlp || !s->delivery.wanted || !res->export_failed)
+		return;
+	if (!b->ever_succeeded && b->circuit_open && option_num(s->options, OPT_QUIET) == 0)
+		return;
+	if (!b->ever_succeeded)
+		log_msg(&s->log, LOG_WARN,
+			"collector %s: %s; %s spans lost (start a receiver: tracer collect; or name another: --otlp-endpoint URL)",
+			s->delivery.where, b->last_error[0] ? b->last_error : "no answer", format_count(lost, n));
+	else if (lost)
+		log_msg(&s->log, LOG_WARN, "collector %s: %s spans lost%s%s", s->delivery.where, format_count(lost, n),
+			b->last_error[0] ? "; last error: " : "", b->last_error);
+	if (b->rejected)
+		log_msg(&s->log, LOG_WARN, "collector %s rejected %s spans%s%s", s->delivery.where,
+			format_count(b->rejected, n), b->last_error[0] ? ": " : "", b->last_error);
+}
+
+static void report_loss(struct tracer_session *s, const struct tracer_result *res)
+{
+	char n[32];
+
+	if (res->lost)
+		log_msg(&s->log, LOG_WARN, "%s calls were not recorded: the rings were full (--overflow block, --ring-size)",
+			format_count(res->lost, n));
+	if (s->delivery.final.blocked_ns > 100000000u)
+		log_msg(&s->log, LOG_WARN, "the program waited %.1f s for the collector",
+			(double)s->delivery.final.blocked_ns / 1e9);
+}
+
+static void report_engine(struct tracer_session *s)
+{
+	log_msg(&s->log, LOG_INFO, "engine %s:", s->ops->name);
+	for (int i = 0; i < ENGINE_STATS; i++)
+		if (s->engine_stats[i])
+			log_msg(&s->log, LOG_INFO, "  %-28s %llu", engine_stat_names[i],
+				(unsigned long long)s->engine_stats[i]);
+}
+
+static void report_rings(struct tracer_session *s)
+{
+	struct ring_set_stats rs;
+
+	ring_set_stats(s->rings, &rs);
+	log_msg(&s->log, LOG_INFO, "rings: %llu, records %llu, bytes %llu, high water %llu, waits %llu, lost %llu, bad %llu",
+		(unsigned long long)rs.rings, (unsigned long long)rs.records, (unsigned long long)rs.bytes,
+		(unsigned long long)rs.high_water, (unsigned long long)rs.waits, (unsigned long long)rs.lost,
+		(unsigned long long)rs.bad);
+}
+
+static void report_export(struct tracer_session *s)
+{
+	const struct batch_stats *b = &s->delivery.final;
+	struct span_pool_stats p;
+
+	if (!s->delivery.pool)
+		return;
+	span_pool_stats(s->delivery.pool, &p);
+	log_msg(&s->log, LOG_INFO, "span pool: size %u of at most %u, high water %u, grown %llu, refused %llu", p.size, p.max,
+		p.high_water, (unsigned long long)p.grown, (unsigned long long)p.refused);
+	log_msg(&s->log, LOG_INFO, "queue: %llu spans, high water %u, full %llu times, waited %.3f s",
+		(unsigned long long)b->queued, b->queue_high_water, (unsigned long long)b->blocks, (double)b->blocked_ns / 1e9);
+	log_msg(&s->log, LOG_INFO,
+		"export: %llu batches (largest %u), %llu spans, %llu bytes, %llu on the wire, %llu retries, %llu failed, %llu rejected",
+		(unsigned long long)b->batches, b->largest_batch, (unsigned long long)b->exported, (unsigned long long)b->bytes,
+		(unsigned long long)b->wire_bytes, (unsigned long long)b->retries, (unsigned long long)b->failed,
+		(unsigned long long)b->rejected);
+}
+
+void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
+{
+	enum { STATS_NONE, STATS_ENGINE, STATS_EXPORT, STATS_ALL } stats = (int)option_num(s->options, OPT_STATS);
+
+	report_collector(s, res);
+	report_loss(s, res);
+	report_line(s, er, res);
+	if (stats == STATS_ENGINE || stats == STATS_ALL) {
+		report_engine(s);
+		report_rings(s);
+	}
+	if (stats == STATS_EXPORT || stats == STATS_ALL)
+		report_export(s);
+}
