@@ -112,6 +112,15 @@ static enum fcntl_form fcntl_form(uint32_t cmd)
 	return FORM_POINTER;
 }
 
+/* l_pid, the last field, is an answer of F_GETLK and F_OFD_GETLK (5, 12, 36). */
+static void format_flock(const struct arg *a, const struct layout *full, uint32_t cmd)
+{
+	struct layout l = *full;
+
+	l.count -= cmd != 5 && cmd != 12 && cmd != 36;
+	arg_format_layout(a, &l);
+}
+
 static void format_owner(const struct arg *a)
 {
 	const uint8_t *p = arg_any(a, 0, 8, NULL);
@@ -127,7 +136,9 @@ static void format_owner(const struct arg *a)
 
 void arg_format_fcntl_arg(const struct arg *a)
 {
-	switch (fcntl_form((uint32_t)arg_value(a, 1))) {
+	uint32_t cmd = (uint32_t)arg_value(a, 1);
+
+	switch (fcntl_form(cmd)) {
 	case FORM_NUMBER:
 		strbuf_add_i64(a->out, (int32_t)a->v);
 		break;
@@ -138,10 +149,10 @@ void arg_format_fcntl_arg(const struct arg *a)
 		xlat_format(a->out, &xlat_open_flags, (uint32_t)a->v);
 		break;
 	case FORM_FLOCK:
-		arg_format_layout(a, &layout_flock);
+		format_flock(a, &layout_flock, cmd);
 		break;
 	case FORM_FLOCK64:
-		arg_format_layout(a, &layout_flock64);
+		format_flock(a, &layout_flock64, cmd);
 		break;
 	case FORM_SIGNAL:
 		signal_format_name(a->out, (int)a->v);

@@ -42,6 +42,11 @@ static void format_hex(const struct arg *a)
 	strbuf_add_hex(a->out, a->v);
 }
 
+static void format_pages(const struct arg *a)
+{
+	strbuf_add_hex(a->out, a->v << 12);
+}
+
 /* A 64-bit offset in two arguments of a 32-bit ABI. */
 static void format_lo_hi(const struct arg *a)
 {
@@ -296,6 +301,14 @@ static void format_by_layout(const struct arg *a)
 		arg_format_address(a);
 }
 
+/* The rest of a sleep is written only where a signal cut it short. */
+static bool unwritten_rest(const struct arg *a)
+{
+	const char *name = a->d->arg_names[a->i];
+
+	return (!strcmp(name, "rem") || !strcmp(name, "remain")) && (!a->c->finished || !a->c->err);
+}
+
 /* select and ppoll: what is left of the limit is shown behind the return value. */
 static void format_limit(const struct arg *a)
 {
@@ -304,7 +317,9 @@ static void format_limit(const struct arg *a)
 	size_t n;
 	const uint8_t *p = arg_in(a, 0, layout_size(l, a->word), &n);
 
-	if (p && (a->d->args[0] == ARG_POLLFDS || a->d->args[1] == ARG_FDSET))
+	if (unwritten_rest(a))
+		arg_format_address(a);
+	else if (p && (a->d->args[0] == ARG_POLLFDS || a->d->args[1] == ARG_FDSET))
 		layout_format(a->out, l, p, n, &fc);
 	else
 		arg_format_layout(a, l);
@@ -318,6 +333,7 @@ static const arg_fn formatters[ARG_KINDS] = {
 	[ARG_HEX] = format_hex,
 	[ARG_SIZE] = format_ulong,
 	[ARG_OFF] = format_long,
+	[ARG_PAGES] = format_pages,
 	[ARG_LO_HI] = format_lo_hi,
 	[ARG_HI_LO] = format_hi_lo,
 	[ARG_FLAGS] = format_flags,

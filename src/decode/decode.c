@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <tracer/error.h>
 #include "decode/args.h"
+#include "decode/inner.h"
 #include "decode/target.h"
 
 /* Kernel-internal errnos that a tracer sees (linux/errno.h). */
@@ -103,15 +104,11 @@ static void format_clone(const struct call *c, const struct decode_options *o, s
 	}
 }
 
-void call_format_args(const struct call *c, const struct decode_options *o, struct strbuf *out)
+static void format_list(const struct call *c, const struct decode_options *o, struct strbuf *out)
 {
 	const char *separator = "";
 	struct arg a;
 
-	if (!strcmp(c->desc->name, "clone") && shown_args(c) == 5 && !o->raw) {
-		format_clone(c, o, out);
-		return;
-	}
 	for (unsigned i = 0; i < shown_args(c) && i < TRACER_ARGS_MAX; i++) {
 		arg_init(&a, c, i, o, out);
 		if (arg_hidden(&a))
@@ -119,6 +116,34 @@ void call_format_args(const struct call *c, const struct decode_options *o, stru
 		strbuf_add_str(out, separator);
 		arg_format(&a);
 		separator = ", ";
+	}
+}
+
+/* The call that is meant: c, or the one in a socketcall. */
+static const struct call *inner_of(const struct call *c, struct call *inner, struct inner_call *in)
+{
+	if (!inner_call_load(in, c->ev, c->desc))
+		return c;
+	*inner = *c;
+	inner->ev = &in->copy.ev;
+	inner->desc = in->desc;
+	return inner;
+}
+
+void call_format_args(const struct call *c, const struct decode_options *o, struct strbuf *out)
+{
+	struct inner_call in;
+	struct call inner;
+
+	if (!strcmp(c->desc->name, "clone") && shown_args(c) == 5 && !o->raw) {
+		format_clone(c, o, out);
+	} else if (!o->raw && inner_of(c, &inner, &in) == &inner) {
+		call_format_arg(c, 0, o, out);
+		strbuf_add_str(out, ", [");
+		format_list(&inner, o, out);
+		strbuf_add_char(out, ']');
+	} else {
+		format_list(c, o, out);
 	}
 }
 
@@ -198,6 +223,9 @@ static void format_comment(const struct call *c, const struct decode_options *o,
 
 void call_format_ret(const struct call *c, const struct decode_options *o, struct strbuf *out)
 {
+	struct inner_call in;
+	struct call inner;
+
 	strbuf_add_str(out, "= ");
 	if (!c->finished || c->desc->ret == RET_NONE) {
 		strbuf_add_char(out, '?');
@@ -206,7 +234,7 @@ void call_format_ret(const struct call *c, const struct decode_options *o, struc
 	} else if (o->raw) {
 		strbuf_add_hex(out, (uint64_t)c->ev->ret);
 	} else {
-		format_value(c, o, out);
+		format_value(inner_of(c, &inner, &in), o, out);
 		format_comment(c, o, out);
 	}
 }

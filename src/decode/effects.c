@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "decode/arg_data.h"
@@ -185,11 +186,11 @@ static void run_socketpair(const struct effect *e)
 	set_target(e, fds[1], &info);
 }
 
-/* connect: the peer's address is known now; bind: our own. */
+/* connect, getpeername: the peer's address is known now; bind, getsockname: our own. */
 static void set_address(const struct effect *e, bool peer)
 {
 	struct fd_entry *entry = fd_table_lookup(e->t->fds, arg_fd(e, 0));
-	const struct tracer_capture *cap = call_capture(e->c, 1, 0, TRACER_CAP_IN);
+	const struct tracer_capture *cap = call_capture(e->c, 1, 0, TRACER_CAP_IN | TRACER_CAP_OUT);
 	char mem[160];
 	struct strbuf address;
 
@@ -223,6 +224,14 @@ static void run_prctl(const struct effect *e)
 	memcpy(e->t->comm, name, n);
 }
 
+static void run_ioctl(const struct effect *e)
+{
+	uint32_t fd = (uint32_t)call_arg(e->c, 0), request = (uint32_t)call_arg(e->c, 1);
+
+	if (request == FIOCLEX || request == FIONCLEX)
+		fd_table_set_cloexec(e->fx->mem, e->t->fds, fd, fd, request == FIOCLEX);
+}
+
 static const effect_fn effect_fns[] = {
 	[STATE_OPEN] = run_open,
 	[STATE_CLOSE] = run_close,
@@ -244,11 +253,24 @@ static const effect_fn effect_fns[] = {
 	[STATE_PRCTL] = run_prctl,
 };
 
+/* ioctl has no state of its own: it matters where it is recorded anyway. */
+static effect_fn effect_of(const struct syscall_desc *d)
+{
+	if (d->args[1] == ARG_IOCTL_REQUEST)
+		return run_ioctl;
+	return d->state < sizeof(effect_fns) / sizeof(effect_fns[0]) ? effect_fns[d->state] : NULL;
+}
+
+bool effects_has(const struct syscall_desc *d)
+{
+	return effect_of(d) || d->state == STATE_UNSHARE;
+}
+
 void effects_run(const struct effects *fx, struct task *t, const struct tracer_ev_call *c,
 		 const struct syscall_desc *d)
 {
 	const struct effect e = { fx, t, c, d };
 
-	if (d->state < sizeof(effect_fns) / sizeof(effect_fns[0]) && effect_fns[d->state] && t->fds)
-		effect_fns[d->state](&e);
+	if (t->fds && effect_of(d))
+		effect_of(d)(&e);
 }

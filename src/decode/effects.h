@@ -15,6 +15,9 @@ struct effects {
 void effects_run(const struct effects *fx, struct task *t, const struct tracer_ev_call *c,
 		 const struct syscall_desc *d);
 
+/* The call changes something when it succeeds. */
+bool effects_has(const struct syscall_desc *d);
+
 struct fs_state *fs_state_new(struct fd_mem *m, const struct fs_state *from);
 void fs_state_put(struct fd_mem *m, struct fs_state *fs);
 void fs_state_set(struct fd_mem *m, struct fs_state *fs, const void *path, size_t n);

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include "decode/arg_data.h"
+#include "decode/inner.h"
 #include "decode/path.h"
 #include "decode/sockaddr.h"
 
@@ -30,8 +31,11 @@ bool call_path(const struct call *c, struct strbuf *out)
 
 int call_fd(const struct call *c)
 {
-	int i = desc_arg(c->desc, ARG_FD);
-	uint64_t v = i >= 0 && (unsigned)i < c->ev->nargs ? call_arg(c->ev, (unsigned)i) : UINT64_MAX;
+	struct inner_call in;
+	bool inner = inner_call_load(&in, c->ev, c->desc);
+	const struct tracer_ev_call *ev = inner ? &in.copy.ev : c->ev;
+	int i = desc_arg(inner ? in.desc : c->desc, ARG_FD);
+	uint64_t v = i >= 0 && (unsigned)i < ev->nargs ? call_arg(ev, (unsigned)i) : UINT64_MAX;
 
 	return (int32_t)v >= 0 ? (int32_t)v : -1;
 }

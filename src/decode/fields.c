@@ -51,10 +51,10 @@ static void format_rlim(struct strbuf *out, uint64_t v, unsigned size)
 
 static void format_array(struct strbuf *out, const struct place *at, bool hex)
 {
-	unsigned elem = at->f->flags & 15u;
+	unsigned elem = at->f->flags & 15u ? at->f->flags & 15u : at->fc->word;
 
 	strbuf_add_char(out, '[');
-	for (unsigned i = 0; elem && (i + 1) * elem <= at->size; i++) {
+	for (unsigned i = 0; (i + 1) * elem <= at->size; i++) {
 		uint64_t v = load_uint(at->p + i * elem, elem);
 
 		strbuf_add_str(out, i ? ", " : "");

@@ -29,7 +29,7 @@ enum field_type {
 	FT_SIGNAL,
 	FT_RLIM,	/* RLIM64_INFINITY, 8192*1024 */
 	FT_DEV,
-	FT_UINTS,	/* array of numbers; arg: struct layout of one is not needed, elem bytes in extra */
+	FT_UINTS,	/* array of numbers, each as large as the flags say, 0: a word */
 	FT_HEXES,	/* the same in hexadecimal */
 	FT_MODE		/* S_IFREG|0644 */
 };
@@ -40,7 +40,7 @@ enum field_type {
 struct field {
 	const char *name;
 	uint8_t type;			/* enum field_type */
-	uint8_t flags;			/* FIELD_*, and bytes of an array element */
+	uint8_t flags;			/* FIELD_*; FT_UINTS, FT_HEXES: bytes of an element */
 	uint16_t off64, size64, off32, size32;
 	const void *arg;
 };

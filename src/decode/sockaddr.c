@@ -182,6 +182,10 @@ void socket_format_target(struct strbuf *out, const char *old, const char *local
 	const char *end = open && len && old[len - 1] == ']' ? old + len - 1 : old + len;
 
 	/* NAME:[local->peer]; a name alone has neither. */
+	if (!local && !peer) {
+		strbuf_add(out, old, len);
+		return;
+	}
 	if (name && old[name - 1] == ':')
 		name--;
 	strbuf_add(out, old, name);

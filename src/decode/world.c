@@ -17,6 +17,7 @@
 #include <string.h>
 #include "base/strbuf.h"
 #include "decode/effects.h"
+#include "decode/inner.h"
 
 #define STATUS_EXEC	(-1)
 #define STATUS_DETACHED	(-2)
@@ -580,13 +581,18 @@ static void after_call(struct world *w, const struct tracer_ev_call *c)
 	struct effects fx = { .mem = &w->mem, .pipes = &w->pipes, .text = &w->text };
 	bool failed = c->head.flags & TRACER_EVF_ERROR;
 	struct image *img = task_call_image(t, c, d);
+	struct inner_call in;
 
 	if (!(c->head.flags & TRACER_EVF_HIDDEN))
 		img->calls++;
 	t->last_end = c->head.time;
 	image_put(w, t->old_image);
 	t->old_image = NULL;
-	if (!d || d->state == STATE_NONE || (failed && !failure_counts(c, d)))
+	if (inner_call_load(&in, c, d)) {
+		c = &in.copy.ev;
+		d = in.desc;
+	}
+	if (!d || !effects_has(d) || (failed && !failure_counts(c, d)))
 		return;
 	unshare_tables(w, t, unshare_flags(c, d));
 	effects_run(&fx, t, c, d);

@@ -127,6 +127,10 @@ START_TEST(dup_family)
 	ck_assert(fd_table_cloexec(world_task(w, 10)->fds, 9));
 	CALL(10, "fcntl", 0, A(9), A(F_SETFD), A(0));
 	ck_assert(!fd_table_cloexec(world_task(w, 10)->fds, 9));
+	CALL(10, "ioctl", 0, A(9), A(0x5451), A(0));	/* FIOCLEX */
+	ck_assert(fd_table_cloexec(world_task(w, 10)->fds, 9));
+	CALL(10, "ioctl", -EBADF, A(9), A(0x5450), A(0));
+	ck_assert(fd_table_cloexec(world_task(w, 10)->fds, 9));
 	done();
 }
 END_TEST
@@ -209,6 +213,10 @@ START_TEST(sockets)
 	ck_assert(fd_table_cloexec(world_task(w, 10)->fds, 4));
 	CALL(10, "accept", 5, A(3), A(0), A(0));
 	FD_IS(10, 5, "TCP:[127.0.0.1:80]");
+	at_len = mem(&len, 4);
+	at = written(&from, sizeof(from));
+	CALL(10, "getpeername", 0, A(5), at, at_len);
+	FD_IS(10, 5, "TCP:[127.0.0.1:80->10.0.0.1:999]");
 	CALL(10, "socket", 6, A(AF_INET6), A(SOCK_DGRAM), A(0));
 	FD_IS(10, 6, "UDPv6");
 	CALL(10, "socket", 7, A(AF_INET), A(SOCK_DGRAM), A(0));
