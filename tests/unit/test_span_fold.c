@@ -82,7 +82,10 @@ static void expect_ids(const struct sim *m)
 		const struct span *s = sim_span(m, i), *p = hash_lookup(&ids, id_key(s->trace_id, s->parent_id));
 
 		if (!memcmp(s->parent_id, none, 8)) {
+			/* The one root of its trace. */
 			ck_assert(s->type == SPAN_ROOT || s->type == SPAN_PROCESS);
+			ck_assert_ptr_null(hash_lookup(&ids, id_key(s->trace_id, none)));
+			ck_assert_int_eq(hash_put(&ids, id_key(s->trace_id, none), (void *)(uintptr_t)s), 0);
 			continue;
 		}
 		ck_assert_ptr_nonnull(p);
