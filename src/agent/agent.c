@@ -55,6 +55,12 @@ static inline void store_head(struct agent_block *b, uint64_t head)
 	atomic_store_explicit((_Atomic uint64_t *)&ring_of(b)->head, head, memory_order_release);
 }
 
+/* The consumer has met a record that it cannot believe and reads no more. */
+static int dead(const struct agent_block *b)
+{
+	return atomic_load_explicit((_Atomic uint32_t *)&ring_of(b)->dead, memory_order_relaxed) != 0;
+}
+
 static int fits(struct agent_block *b, uint32_t bound)
 {
 	b->tail = atomic_load_explicit((_Atomic uint64_t *)&ring_of(b)->tail, memory_order_acquire);
@@ -71,7 +77,7 @@ static int wait_for_room(struct agent_block *b, const struct agent_control *ctl,
 
 	if (fits(b, bound))
 		return 1;
-	if (ctl->drop) {
+	if (ctl->drop || dead(b)) {
 		atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->lost, 1, memory_order_relaxed);
 		return 0;
 	}
@@ -82,13 +88,13 @@ static int wait_for_room(struct agent_block *b, const struct agent_control *ctl,
 
 		/* Full barrier between this and the look at tail; the consumer does it the other way round. */
 		atomic_exchange_explicit((_Atomic uint32_t *)&ring->waiting, 1, memory_order_seq_cst);
-		if (fits(b, bound))
+		if (fits(b, bound) || dead(b))
 			break;
 		agent_syscall(SYS_FUTEX, (long)&ring->wake, FUTEX_WAIT, wake, (long)timeout, 0, 0);
 	}
 	atomic_store_explicit((_Atomic uint32_t *)&ring->waiting, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->waited_ticks, ticks(ctl) - since, memory_order_relaxed);
-	return 1;
+	return !dead(b);
 }
 
 static inline void store_args(uint64_t *args, const struct agent_block *b, unsigned nargs)
@@ -138,8 +144,30 @@ static void begin(struct agent_block *b, const struct agent_control *ctl, unsign
 	store_args(call->args, b, nargs);
 	b->size = (uint32_t)sizeof(*call) + 8 * nargs;
 	store_word(call, head_word(bound, TRACER_EV_CALL, flags | TRACER_EVF_PENDING));
+	atomic_store_explicit((_Atomic uint64_t *)&ring_of(b)->latest, pos, memory_order_relaxed);
 	store_head(b, pos + bound);
 	call->start = ticks(ctl);
+}
+
+#define NR_SIGACTION 13
+#define NR_PRCTL 157
+#define NR_ARCH_PRCTL 158
+#define SIGSYS 31
+#define PR_SET_SECCOMP 22
+#define PR_SET_DISPATCH 59
+#define ARCH_SET_GS 0x1001
+#define ARCH_GET_GS 0x1004
+#define ARCH_SHSTK_ENABLE 0x5001
+
+/* Calls that could take the ground from under us: the tracer decides. */
+static int sensitive(const struct agent_block *b)
+{
+	switch (b->rax) {
+	case NR_SIGACTION: return b->rdi == SIGSYS && b->rsi;
+	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH;
+	case NR_ARCH_PRCTL: return b->rdi == ARCH_SET_GS || b->rdi == ARCH_GET_GS || b->rdi == ARCH_SHSTK_ENABLE;
+	default: return 1;
+	}
 }
 
 /* 0: run the call; 1: let the tracer see it. */
@@ -157,6 +185,8 @@ uint32_t agent_enter(struct agent_block *b)
 		bound = ctl->bound[nr];
 		nargs = plan->nargs;
 	}
+	if (action & AGENT_CHECK && sensitive(b))
+		return 1;
 	if ((action & AGENT_ACTION_MASK) == AGENT_SKIP)
 		return 0;
 	if ((action & AGENT_ACTION_MASK) == AGENT_TRAP)

@@ -44,7 +44,12 @@ enum agent_action {
 	AGENT_TRAP		/* the tracer has to see it: run the original instruction */
 };
 #define AGENT_ACTION_MASK 0x0fu
+#define AGENT_CHECK 0x40u	/* AGENT_TRAP for some arguments */
 #define AGENT_HIDDEN 0x80u	/* with AGENT_RECORD: TRACER_EVF_HIDDEN */
+
+/* In a rule's reserved0: what the rule names is read or written by the kernel
+ * whenever the call succeeds, all of it up to the length that the rule tells. */
+#define AGENT_RULE_PROVEN 1u
 
 /* Written by the tracer into the image before any process maps it. */
 struct agent_control {

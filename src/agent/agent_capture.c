@@ -48,26 +48,55 @@ void *memchr(const void *s, int c, size_t n)
 	return 0;
 }
 
+/* Where the interpreter reads to: it may read more than it keeps. */
+struct reading {
+	struct agent_block *b;
+	uint8_t *begin, *limit;	/* of the record's room */
+	uint8_t *end;
+};
+
 /* struct mem_reader's read: never faults. */
 static ssize_t read_self(void *ctx, uint64_t addr, void *buf, size_t n)
 {
-	struct agent_block *b = ctx;
+	struct reading *r = ctx;
 	uint64_t local[2] = { (uint64_t)buf, n }, remote[2] = { addr, n };
+	struct agent_block *b = r->b;
+	long got;
 
+	if (addr < PAGE)
+		return -EFAULT;
 	if (!b->pid)
 		b->pid = (int32_t)agent_syscall(SYS_GETPID, 0, 0, 0, 0, 0, 0);
-	return agent_syscall(SYS_PROCESS_VM_READV, b->pid, (long)local, 1, (long)remote, 1, 0);
+	got = agent_syscall(SYS_PROCESS_VM_READV, b->pid, (long)local, 1, (long)remote, 1, 0);
+	/* what goes to the stack is no concern */
+	if (got > 0 && (uint8_t *)buf > r->begin && (uint8_t *)buf < r->limit && (uint8_t *)buf + got > r->end)
+		r->end = (uint8_t *)buf + got;
+	return got;
+}
+
+/* Clears what a copy has left behind the end of what is kept: a ring is zero where no record is. */
+static void clear(uint8_t *p, uint8_t *end)
+{
+	while (p < end && (uint64_t)p % 8)
+		*(volatile uint8_t *)p++ = 0;
+	for (; p < end; p += 8)
+		*(volatile uint64_t *)(void *)p = 0;
 }
 
 static void interpret(struct agent_block *b, const struct capture_plan *plan, unsigned phase)
 {
 	const struct agent_control *ctl = (const struct agent_control *)b->control;
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+	struct reading reading;
 	struct mem_reader reader;
 
-	reader.ctx = b;
+	reading.b = b;
+	reading.begin = reading.end = (uint8_t *)call;
+	reading.limit = (uint8_t *)call + ctl->bound[call->head.nr];
+	reader.ctx = &reading;
 	reader.read = read_self;
 	b->size = capture_append(plan, &ctl->limits, &reader, phase, call, b->size, ctl->bound[call->head.nr]);
+	clear((uint8_t *)call + b->size, reading.end);
 }
 
 static void interpret_rule(struct agent_block *b, const struct capture_rule *rule)
@@ -112,18 +141,12 @@ static void close_piece(struct agent_block *b, const struct piece *p, const stru
 	call->ncaptures++;
 }
 
-/* Clears what a copy that faulted has left behind. */
-static void clear(uint8_t *p, uint32_t n)
-{
-	memset(p, 0, TRACER_ALIGN8(n));
-}
-
 static int copy_string(struct agent_block *b, struct piece *p, const struct capture_rule *rule)
 {
 	long len = agent_copy_string((char *)p->cap->bytes, (const char *)p->src, p->want);
 
 	if (len < 0) {
-		clear(p->cap->bytes, p->want);
+		clear(p->cap->bytes, p->cap->bytes + TRACER_ALIGN8(p->want));
 		return 0;
 	}
 	if ((uint32_t)len == p->want) {
@@ -146,7 +169,7 @@ static int copy_bytes(struct agent_block *b, struct piece *p, const struct captu
 	if (n < len)
 		p->flags |= TRACER_CAP_TRUNCATED;
 	if (agent_copy_bytes(p->cap->bytes, (const void *)p->src, n) < 0) {
-		clear(p->cap->bytes, n);
+		clear(p->cap->bytes, p->cap->bytes + TRACER_ALIGN8(n));
 		return 0;
 	}
 	close_piece(b, p, rule, n);
@@ -168,7 +191,7 @@ static int rule_fast(struct agent_block *b, const struct capture_rule *rule, uin
 	struct piece p;
 	uint64_t len;
 
-	if (used + 8 > space || call->ncaptures >= TRACER_CAPTURES_MAX || !left)
+	if (!(rule->reserved0 & AGENT_RULE_PROVEN) || used + 8 > space || call->ncaptures >= TRACER_CAPTURES_MAX || !left)
 		return 0;
 	p.cap = (struct tracer_capture *)((uint8_t *)call + b->size);
 	p.src = call->args[rule->arg];
@@ -187,10 +210,16 @@ static int rule_fast(struct agent_block *b, const struct capture_rule *rule, uin
 		return ret >= 0 && copy_bytes(b, &p, rule, rule->size, rule->size);
 	case CAP_OP_BUF_RET:
 		return ret > 0 && copy_bytes(b, &p, rule, (uint64_t)ret, (uint64_t)ret);
+	case CAP_OP_OBJS_RET:
+		p.want -= rule->size ? p.want % rule->size : 0;
+		return ret > 0 && rule->size && ret <= (int64_t)TRACER_EVENT_MAX &&
+		       copy_bytes(b, &p, rule, (uint64_t)ret * rule->size, (uint64_t)ret * rule->size);
 	case CAP_OP_BUF_ARG:
 		len = call->args[rule->len_arg];
-		if (rule->size || ret < 0 || !len)
+		if (ret < 0 || !len || len > UINT32_MAX)
 			return 0;
+		if (rule->size)
+			len *= rule->size;
 		if (rule->flags & CAP_F_DATA)
 			return copy_bytes(b, &p, rule, len, (uint64_t)ret < len ? (uint64_t)ret : len);
 		return copy_bytes(b, &p, rule, len, 1);
@@ -227,7 +256,8 @@ static int wanted(const struct agent_control *ctl, const struct tracer_ev_call *
 
 static int simple(uint8_t op)
 {
-	return op == CAP_OP_STR || op == CAP_OP_MEM || op == CAP_OP_BUF_RET || op == CAP_OP_BUF_ARG;
+	return op == CAP_OP_STR || op == CAP_OP_MEM || op == CAP_OP_BUF_RET || op == CAP_OP_BUF_ARG ||
+	       op == CAP_OP_OBJS_RET;
 }
 
 void agent_capture(struct agent_block *b, const struct capture_plan *plan, unsigned phase)

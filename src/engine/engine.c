@@ -9,10 +9,11 @@
 #include <string.h>
 #include <tracer/error.h>
 
-extern const struct engine_ops engine_ptrace;
+extern const struct engine_ops engine_inproc, engine_ptrace;
 
 const struct engine_ops *const engines[] = {
 	&engine_ptrace,
+	&engine_inproc,
 	NULL,
 };
 

@@ -257,12 +257,16 @@ static void find_settled(struct ring *r)
 	}
 }
 
-/* Whether a pending record at scan may be passed by: something is behind it. */
-static bool pass_by(struct ring *r, uint32_t size)
+/* Whether a pending record at scan may be passed by: something is behind it.  It may have been
+ * committed since its word was read, smaller than it was reserved: then what lies at its former end is
+ * the middle of a later record, so the word is read once more. */
+static bool pass_by(struct ring *r, uint32_t size, uint64_t word)
 {
 	uint64_t behind = r->scan + size;
 
 	if (behind - r->tail >= r->size || !load_acquire(word_at(r, behind)))
+		return false;
+	if (load_acquire(word_at(r, r->scan)) != word)
 		return false;
 	if (r->npending == RING_PENDING_MAX)
 		return false;
@@ -285,7 +289,7 @@ static void find_shared(struct ring *r)
 			return;
 		}
 		if (!force(r, &w) && (w.f.flags & TRACER_EVF_PENDING)) {
-			if (!pass_by(r, x.size))
+			if (!pass_by(r, x.size, w.u))
 				return;
 			continue;
 		}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "agent/agent_abi.h"
 #include "capture/capture.h"
+#include "ring/ring.h"
 #include "unit.h"
 
 #define RING_SIZE 8192u
@@ -60,6 +61,8 @@ static void setup(void)
 static void plan_set(unsigned nr, struct capture_plan plan)
 {
 	plan.wordsize = 8;
+	for (unsigned i = 0; i < plan.nrules; i++)
+		plan.rules[i].reserved0 = AGENT_RULE_PROVEN;
 	control->plans[nr] = plan;
 }
 
@@ -369,8 +372,51 @@ START_TEST(drops_when_full)
 }
 END_TEST
 
+static void *consume(void *arg)
+{
+	static uint8_t copy[TRACER_EVENT_MAX] __attribute__((aligned(64)));
+	const uint64_t *total = arg;
+	struct ring r;
+	uint64_t n = 0;
+
+	ck_assert_int_eq(ring_open(&r, ring, ring_bytes(RING_SIZE), copy), 0);
+	while (n < *total) {
+		const struct tracer_ev_call *c = (const void *)ring_peek(&r);
+
+		if (!c) {
+			ck_assert(!r.bad);
+			ring_publish(&r);
+			continue;
+		}
+		ck_assert_uint_eq(c->args[0], n);
+		ck_assert_uint_eq(c->ncaptures, n % 3 == 0);
+		n++;
+		ring_consume(&r);
+	}
+	return NULL;
+}
+
+/* Records that reserve far more than they keep, against the real consumer. */
+START_TEST(with_the_consumer)
+{
+	uint64_t total = 300000;
+	pthread_t t;
+
+	setup();
+	plan_set(SYS_access, (struct capture_plan){ .nrules = 1, .nargs = 3, .rules = {
+		{ .op = CAP_OP_STR, .arg = 2, .len_arg = 0xff, .flags = CAP_F_IN } } });
+	control->limits.path_max = 2000;
+	ck_assert_int_eq(pthread_create(&t, NULL, consume, &total), 0);
+	for (uint64_t i = 0; i < total; i++)
+		call(SYS_access, (long)i, 0, i % 3 ? 0 : (long)"/some/path/that/is/captured", 0, 0, 0);
+	ck_assert_int_eq(pthread_join(t, NULL), 0);
+	ck_assert_uint_eq(ring->lost, 0);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("agent", (const TTest *const[]){ plain_record, actions, strings, buffers, wraps_and_counts,
-							 waits_when_full, drops_when_full, NULL });
+							 waits_when_full, drops_when_full,
+							 with_the_consumer, NULL });
 }

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The in-process engine as the session sees it, and its hooks into the
+ * supervisor: a slot for every task, the agent for every program, an address
+ * space shared by those who share it.  Supervisor thread; owns all of struct
+ * inproc.
+ */
+#include "config.h"
+#include "base/clock.h"
+#include "engine/inproc.h"
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <tracer/error.h>
+
+#define PR_SET_DISPATCH 59
+
+struct engine {
+	struct inproc in;
+};
+
+/* ---- memory ---- */
+
+/* Memory that the program itself may write: no detour through /proc. */
+int task_mem_write(struct sup_task *t, uint64_t addr, const void *buf, size_t n)
+{
+	struct iovec local = { (void *)(uintptr_t)buf, n }, remote = { (void *)(uintptr_t)addr, n };
+
+	if (process_vm_writev(t->base.tid, &local, 1, &remote, 1, 0) == (ssize_t)n)
+		return 0;
+	return mem_write(&t->base.group->mem, addr, buf, n);
+}
+
+uint64_t task_block_at(const struct inproc_task *it)
+{
+	return it->mm->slots + (uint64_t)it->slot * AGENT_SLOT_SIZE + AGENT_BLOCK_AT;
+}
+
+bool task_block_read(struct sup_task *t, struct agent_block *b)
+{
+	return mem_read(&t->base.group->mem, task_block_at(inproc_of(t)), b, sizeof(*b)) == sizeof(*b) &&
+	       b->magic == AGENT_MAGIC;
+}
+
+/* ---- tasks ---- */
+
+static struct inproc_task *task_new(struct inproc *e)
+{
+	struct inproc_task *it = e->free_task;
+
+	if (it)
+		e->free_task = it->next_free;
+	else
+		it = malloc(sizeof(*it));
+	if (it)
+		memset(it, 0, sizeof(*it));
+	return it;
+}
+
+static void slot_put(struct inproc *e, struct inproc_task *it)
+{
+	if (!it->have_slot)
+		return;
+	arena_abandon(e->arena, it->slot);
+	ring_set_close(e->arena->set, it->ring);
+	it->have_slot = false;
+}
+
+static bool slot_get(struct inproc *e, struct inproc_task *it)
+{
+	it->have_slot = arena_slot_get(e->arena, &it->slot, &it->ring) == 0;
+	return it->have_slot;
+}
+
+static void task_put(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+
+	if (!it)
+		return;
+	slot_put(e, it);
+	mm_put(e, it->mm);
+	t->hook = NULL;
+	it->next_free = e->free_task;
+	e->free_task = it;
+}
+
+/* ---- hooks ---- */
+
+static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_task *child, uint64_t flags)
+{
+	struct inproc *e = inproc_from(s);
+	struct inproc_task *pt = inproc_of(parent), *it;
+
+	if (!pt || child->hook)
+		return;
+	it = task_new(e);
+	if (!it)
+		return;
+	if (flags & CLONE_VM) {
+		it->mm = pt->mm;
+		it->mm->refs++;
+	} else {
+		it->mm = mm_copy(e, pt->mm);
+	}
+	child->hook = it;
+	if (pt->mode == INPROC_BOOTING) {
+		struct arch_regs regs;
+
+		if (tracee_regs_load(parent->base.tid, &regs) == 0)
+			trap_learn(e, parent, regs.r.gs_base);
+		if (it->mm != pt->mm && pt->mm->known) {
+			mm_put(e, it->mm);
+			it->mm = mm_copy(e, pt->mm);
+		}
+	}
+	if (!it->mm || pt->mode != INPROC_ON || !task_block_read(parent, &it->birth))
+		return;
+	if (!slot_get(e, it)) {
+		/* a call of a task that has no slot must not find the agent */
+		s->stats[ENGINE_STAT_FALLBACKS]++;
+		return;
+	}
+	it->mode = INPROC_ON;
+}
+
+static void block_init(const struct inproc *e, struct sup_task *t, struct agent_block *b)
+{
+	const struct inproc_task *it = inproc_of(t);
+	uint64_t at = task_block_at(it);
+
+	*b = it->birth;
+	b->stack = b->self = at;
+	b->cur = b->pos = b->size = 0;
+	b->head = b->tail = 0;
+	b->ring = it->mm->rings + it->slot * e->arena->ring_stride;
+	b->tid = t->base.tid;
+	b->slot = it->slot;
+	b->pid = 0;
+}
+
+/* The child stands behind the agent's system call instruction with its parent's registers. */
+static bool child_start(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct agent_block b;
+	uint64_t ah;
+
+	if (regs->r.rip != it->mm->image + agent_image.after)
+		return false;
+	block_init(e, t, &b);
+	if (task_mem_write(t, b.self, &b, sizeof(b)) < 0)
+		return false;
+	ah = b.flags >> 8 & 0xd5;
+	regs->r.eflags = (regs->r.eflags & ~0x8d5ull) | ah | (b.flags & 1 ? 0x800 : 0);
+	regs->r.rip = regs->r.rcx = b.cont;
+	regs->r.gs_base = b.self;
+	if (e->by_prctl || trap_arm(e, t, true) < 0)
+		regs->r.rip = it->mm->image + agent_image.child;
+	return tracee_regs_set(t->base.tid, regs) == 0;
+}
+
+/* No slot, or not where it should be: the child's program goes on by stops. */
+static void child_refuse(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	struct inproc_task *it = inproc_of(t);
+
+	it->mode = INPROC_OFF;
+	if (it->birth.magic == AGENT_MAGIC && regs->r.rip == it->mm->image + agent_image.after) {
+		regs->r.rip = regs->r.rcx = it->birth.cont;
+		tracee_regs_set(t->base.tid, regs);
+	}
+	trap_fall_back(e, t, "there is no slot left for it");
+}
+
+static void on_first_stop(struct supervisor *s, struct sup_task *t)
+{
+	struct inproc *e = inproc_from(s);
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs regs;
+
+	if (!it || (it->mode == INPROC_OFF && !it->birth.magic) || t->let_go)
+		return;
+	if (tracee_regs_load(t->base.tid, &regs) < 0)
+		return;
+	if (it->mm->off || it->mode == INPROC_OFF || !child_start(e, t, &regs))
+		child_refuse(e, t, &regs);
+}
+
+/* The call that led here was made through the agent and has succeeded. */
+static void exec_finish(struct inproc *e, struct inproc_task *it)
+{
+	uint64_t pos = arena_ring(e->arena, it->slot)->latest;
+	struct tracer_ev_call *c = arena_pending(e->arena, it->slot, pos);
+	uint64_t now = clock_ticks(e->sup.out.clock);
+
+	if (!c)
+		return;
+	c->ret = 0;
+	c->head.time = now > c->start ? now : c->start;
+	arena_commit(e->arena, it->slot, c, pos, arena_complete(c), TRACER_EV_CALL,
+		     (uint16_t)(c->head.flags & ~TRACER_EVF_PENDING));
+}
+
+static void on_exec(struct supervisor *s, struct sup_task *t)
+{
+	struct inproc *e = inproc_from(s);
+	struct inproc_task *it = inproc_of(t);
+	const char *why = NULL;
+
+	if (!it) {
+		it = t->hook = task_new(e);
+		if (!it)
+			return;
+	}
+	if (it->have_slot)
+		exec_finish(e, it);
+	mm_put(e, it->mm);
+	it->mm = mm_new(e);
+	it->mode = INPROC_OFF;
+	it->birth.magic = 0;
+	it->step_site = 0;
+	if (!it->mm)
+		return;
+	if (!it->have_slot && !slot_get(e, it))
+		why = "there is no slot left for it";
+	if (!why && boot_start(e, t, &why))
+		return;
+	if (why)
+		trap_fall_back(e, t, why);
+}
+
+static void on_death(struct supervisor *s, struct sup_task *t)
+{
+	task_put(inproc_from(s), t);
+}
+
+static void on_detach(struct supervisor *s, struct sup_task *t)
+{
+	struct inproc *e = inproc_from(s);
+	struct inproc_task *it = inproc_of(t);
+
+	if (!it)
+		return;
+	if (it->mm && it->mm->known && !it->mm->off) {
+		it->mm->off = true;
+		mm_restore(e, t);
+	}
+	if (it->mm)
+		trap_leave(e, t);
+	task_put(e, t);
+}
+
+static bool on_signal(struct supervisor *s, struct sup_task *t, const siginfo_t *info)
+{
+	struct inproc *e = inproc_from(s);
+
+	if (!inproc_of(t) || !inproc_of(t)->mm)
+		return false;
+	if (info->si_signo == SIGSYS && trap_dispatch(e, t, info))
+		return true;
+	return signal_stop(e, t, info);
+}
+
+static enum tracee_resume resume_how(const struct supervisor *s, const struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+
+	if (it && it->mode != INPROC_OFF && it->mm->off)
+		trap_leave((struct inproc *)(uintptr_t)s, (struct sup_task *)(uintptr_t)t);
+	if (!it || it->mode == INPROC_OFF || t->in_call || ((const struct inproc *)s)->shadow)
+		return TRACEE_CALL;
+	return TRACEE_CONT;
+}
+
+static const struct sup_hooks hooks = {
+	.on_birth = on_birth,
+	.on_first_stop = on_first_stop,
+	.on_exec = on_exec,
+	.on_death = on_death,
+	.on_signal = on_signal,
+	.resume_how = resume_how,
+	.on_detach = on_detach,
+};
+
+/* ---- the vtable ---- */
+
+static int inproc_probe(const struct engine_config *cfg, char *why, size_t whylen)
+{
+	static const char *const variants[] = { "sud-ptrace", "sud-prctl", "shadow" };
+	bool known = !cfg->variant;
+
+	for (unsigned i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+		known |= cfg->variant && !strcmp(cfg->variant, variants[i]);
+	if (!known) {
+		snprintf(why, whylen, "the in-process engine has no variant '%s'; there are sud-ptrace and sud-prctl",
+			 cfg->variant);
+		return -TRACER_ERR_USAGE;
+	}
+	if (!cfg->argv) {
+		snprintf(why, whylen, "the in-process engine cannot attach to running programs yet; use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
+	if (prctl(PR_SET_DISPATCH, 0, 0, 0, 0) < 0) {
+		snprintf(why, whylen, "this kernel has no syscall user dispatch (Linux 5.11); use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
+	if (!boot_vdso_room()) {
+		snprintf(why, whylen, "the vDSO has no room for the loader (vdso=0?); use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
+	return sup_probe(cfg, why, whylen);
+}
+
+static int inproc_open(const struct engine_config *cfg, struct engine **out)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (!e)
+		return -ENOMEM;
+	rc = sup_init(&e->in.sup, cfg, &hooks);
+	if (rc == 0) {
+		rc = arena_open(&e->in.arena, &e->in.sup);
+		if (rc < 0)
+			sup_fini(&e->in.sup);
+	}
+	if (rc < 0) {
+		free(e);
+		return rc;
+	}
+	e->in.vdso_room = boot_vdso_room();
+	e->in.shadow = cfg->variant && !strcmp(cfg->variant, "shadow");
+	e->in.by_prctl = cfg->variant && !strcmp(cfg->variant, "sud-prctl");
+	*out = e;
+	return 0;
+}
+
+static int inproc_start(struct engine *e)
+{
+	return sup_start(&e->in.sup);
+}
+
+static int inproc_run(struct engine *e, struct engine_result *res)
+{
+	return sup_run(&e->in.sup, res);
+}
+
+static void inproc_close(struct engine *e)
+{
+	if (!e)
+		return;
+	sup_fini(&e->in.sup);
+	while (e->in.free_mm) {
+		struct inproc_mm *mm = e->in.free_mm;
+
+		e->in.free_mm = mm->next_free;
+		free(mm);
+	}
+	while (e->in.free_task) {
+		struct inproc_task *it = e->in.free_task;
+
+		e->in.free_task = it->next_free;
+		free(it);
+	}
+	arena_close(e->in.arena);
+	free(e);
+}
+
+static void inproc_forward(struct engine *e, int sig)
+{
+	sup_forward(&e->in.sup, sig);
+}
+
+static void inproc_stop(struct engine *e)
+{
+	sup_stop(&e->in.sup);
+}
+
+static void inproc_stats(const struct engine *e, uint64_t out[ENGINE_STATS])
+{
+	memcpy(out, e->in.sup.stats, sizeof(e->in.sup.stats));
+}
+
+const struct engine_ops engine_inproc = {
+	.name = "inproc",
+	.probe = inproc_probe,
+	.open = inproc_open,
+	.start = inproc_start,
+	.run = inproc_run,
+	.close = inproc_close,
+	.forward = inproc_forward,
+	.stop = inproc_stop,
+	.stats = inproc_stats,
+};

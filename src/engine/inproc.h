@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The in-process engine: the supervisor with an agent in every program.  The
+ * program records its own calls; ptrace is left with births, execs, deaths,
+ * signals, and the first call of each call site.
+ *
+ *	engine_inproc.c     the vtable, the probe, the supervisor's hooks
+ *	inproc_arena.c      shared memory: the image of the agent, the rings
+ *	inproc_boot.c       the agent goes into a new program
+ *	inproc_mm.c         what was patched in an address space
+ *	inproc_trap.c       a call that the dispatch caught
+ *	inproc_signal.c     a signal finds a task in the agent
+ *
+ * All of it runs on the supervisor thread, but for the release of rings, which
+ * the consumer does.
+ */
+#ifndef ENGINE_INPROC_H
+#define ENGINE_INPROC_H
+
+#define AGENT_HOST
+#include "agent/agent_abi.h"
+#include "engine/patch.h"
+#include "engine/supervisor.h"
+
+#define INPROC_SLOTS_MAX 4096u
+#define INPROC_MEMO 4096u	/* verdicts kept, a power of two */
+#define INPROC_AREAS 8u
+
+/* How a task is traced. */
+enum inproc_mode {
+	INPROC_OFF = 0,		/* two stops a call */
+	INPROC_BOOTING,		/* the agent was sent; nothing heard from it yet */
+	INPROC_ON
+};
+
+/* Lives until the engine is closed and the last ring is empty. */
+struct inproc_arena {
+	_Atomic unsigned refs;
+	int image_fd, rings_fd;
+	uint32_t image_size;	/* text, control and stubs */
+	uint32_t control_at, stubs_at;
+	uint8_t *rings;		/* our mapping */
+	uint64_t rings_size, ring_stride, ring_size;
+	uint32_t nslots;
+	struct ring_set *set;
+	_Atomic uint64_t free_slots[INPROC_SLOTS_MAX / 64];	/* bit set: free; the consumer sets */
+	struct agent_control *control;	/* our copy */
+};
+
+/* A call site that trapped. */
+struct inproc_site {
+	uint64_t at;		/* address of its "syscall"; 0: free entry */
+	bool patched;
+	struct patch patch;	/* where patched */
+};
+
+/* Room for stubs. */
+struct inproc_area { uint64_t base; uint32_t size, used; };
+
+/* Sites of an address space; shared by the copies that fork makes until one changes. */
+struct inproc_sites {
+	unsigned refs;
+	unsigned count, size;	/* of a hash by address; size a power of two */
+	unsigned nareas;
+	struct inproc_area areas[INPROC_AREAS];
+	struct inproc_site *table;
+};
+
+/* An address space. */
+struct inproc_mm {
+	unsigned refs;			/* tasks */
+	bool known;			/* the addresses below were learnt */
+	bool off;			/* traced by stops from now on */
+	uint64_t image, slots, rings;
+	uint64_t text_base, text_end;	/* of the executable, where its last page has room; else 0 */
+	struct inproc_sites *sites;
+	struct inproc_mm *next_free;
+};
+
+struct inproc_task {
+	uint8_t mode;			/* enum inproc_mode */
+	bool have_slot;
+	uint32_t slot;
+	struct ring *ring;
+	struct inproc_mm *mm;
+	uint64_t entry, sp;		/* BOOTING: what the kernel had set up */
+	/* first stop of a child: from its parent's block */
+	struct agent_block birth;
+	/* a handler is being entered by a single step */
+	uint64_t step_site, step_cont;
+	struct inproc_task *next_free;
+};
+
+struct inproc {
+	struct supervisor sup;
+	struct inproc_arena *arena;
+	uint32_t vdso_room;		/* offset of the loader in the vdso, 0: no room */
+	bool shadow;			/* tests: ptrace stops at every call, too, and records it */
+	bool by_prctl;			/* dispatch of new tasks: by the task itself */
+	struct { uint64_t key; bool branch; } memo[INPROC_MEMO];	/* branches into a site's replaced bytes */
+	struct inproc_mm *free_mm;
+	struct inproc_task *free_task;
+};
+
+static inline struct inproc_task *inproc_of(const struct sup_task *t)
+{
+	return t->hook;
+}
+
+static inline struct inproc *inproc_from(struct supervisor *s)
+{
+	return (struct inproc *)s;
+}
+
+/* inproc_arena.c */
+int arena_open(struct inproc_arena **out, const struct supervisor *s);
+void arena_close(struct inproc_arena *a);
+int arena_slot_get(struct inproc_arena *a, uint32_t *slot, struct ring **ring);
+struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot);
+/* The pending record of a slot at this position of its ring, NULL where there is none. */
+struct tracer_ev_call *arena_pending(const struct inproc_arena *a, uint32_t slot, uint64_t pos);
+/* Publishes a record of a slot whose task stands still or is dead: its final size. */
+void arena_commit(const struct inproc_arena *a, uint32_t slot, struct tracer_ev_call *c, uint64_t pos, uint32_t size,
+		  uint8_t kind, uint16_t flags);
+/* Makes a pending record's counts true and tells the bytes of its complete part. */
+uint32_t arena_complete(struct tracer_ev_call *c);
+/* The task is gone: what is pending never returned. */
+void arena_abandon(const struct inproc_arena *a, uint32_t slot);
+
+/* inproc_boot.c */
+uint32_t boot_vdso_room(void);
+/* At the exec event.  False: the program is traced by stops (*why says it). */
+bool boot_start(struct inproc *e, struct sup_task *t, const char **why);
+/* A trap of a booting task: it failed. */
+bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs);
+
+/* inproc_mm.c */
+struct inproc_mm *mm_new(struct inproc *e);
+struct inproc_mm *mm_copy(struct inproc *e, const struct inproc_mm *from);
+void mm_put(struct inproc *e, struct inproc_mm *mm);
+struct inproc_site *mm_site_lookup(const struct inproc_mm *mm, uint64_t at);
+/* A site at whose stub's own "syscall" a call trapped, or whose stub ip is in. */
+struct inproc_site *mm_stub_lookup(const struct inproc_mm *mm, uint64_t ip);
+/* The entry for at, fresh or known; NULL: no memory. */
+struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
+/* Patches the site of the call that just trapped, where that can be done. */
+void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
+/* The program's own bytes come back everywhere. */
+void mm_restore(struct inproc *e, struct sup_task *t);
+
+/* inproc_trap.c */
+bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info);
+/* Dispatch of one task on or off by ptrace. */
+int trap_arm(const struct inproc *e, struct sup_task *t, bool on);
+/* The process goes on by stops; why is for the user. */
+void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why);
+/* A task of a process that fell back stands still: out of the agent with it. */
+void trap_leave(struct inproc *e, struct sup_task *t);
+/* Addresses of the agent from the block that gs_base points to. */
+bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base);
+
+/* inproc_signal.c */
+/* Takes a stopped task out of the agent; regs are changed.  True: *step is set, and the
+ * signal is to be delivered by a single step. */
+void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, bool *changed, bool *step);
+bool signal_stop(struct inproc *e, struct sup_task *t, const siginfo_t *info);
+
+/* engine_inproc.c: small things on the memory of a task */
+int task_mem_write(struct sup_task *t, uint64_t addr, const void *buf, size_t n);
+bool task_block_read(struct sup_task *t, struct agent_block *b);
+uint64_t task_block_at(const struct inproc_task *it);
+
+#endif

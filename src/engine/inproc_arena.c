@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared memory of the in-process engine: one sealed memfd with the agent's
+ * image, which programs map to execute, and one with all rings, which they
+ * map to write.  Owned by the engine; slots are taken by the supervisor and
+ * given back by the consumer when it has emptied the ring, so the map of free
+ * ones is atomic.  Nothing but ring bytes is writable for two processes.
+ */
+#include "config.h"
+#include "engine/inproc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define RINGS_MAX ((uint64_t)1 << 32)	/* bytes of address space for rings */
+#define ROUND(n) (((n) + PAGE - 1) & ~(PAGE - 1))
+
+static uint8_t action_of(const struct supervisor *s, int nr, const struct syscall_desc *d)
+{
+	bool selected = sup_selected(s, TRACER_ABI_X86_64, nr);
+	uint8_t action = AGENT_RECORD;
+
+	if (!selected && s->cfg.state_calls && d && d->state != STATE_NONE)
+		action = AGENT_RECORD | AGENT_HIDDEN;
+	else if (!selected)
+		action = AGENT_SKIP;
+	else if (d && d->flags & SYSCALL_F_NORETURN && d->ret == RET_NONE)	/* execve may fail */
+		action = AGENT_ENTER;
+	return action;
+}
+
+/* Calls that could take the ground from under the agent. */
+static void set_checked(struct agent_control *c)
+{
+	static const char *const names[] = { "rt_sigaction", "arch_prctl", "prctl", "seccomp" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int nr = syscall_number(TRACER_ABI_X86_64, names[i]);
+
+		if (nr >= 0 && nr < (int)AGENT_NR_MAX)
+			c->action[nr] |= AGENT_CHECK;
+	}
+}
+
+/* Calls that always look at all the memory that their rules name, where they succeed.  Not in the
+ * list: what only some operations of a call use (fcntl, futex, prctl, epoll_ctl), what is written only
+ * in some cases (wait4, clone), what may be larger than what was written (getxattr). */
+static const char *const proven[] = {
+	"open", "openat", "openat2", "creat", "stat", "lstat", "fstat", "newfstatat", "statx", "access",
+	"faccessat", "faccessat2", "chdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir",
+	"link", "linkat", "unlink", "unlinkat", "symlink", "symlinkat", "readlink", "readlinkat", "chmod",
+	"fchmodat", "chown", "lchown", "fchownat", "truncate", "statfs", "fstatfs", "chroot", "read", "write",
+	"pread64", "pwrite64", "sendto", "getdents", "getdents64", "getcwd", "getrandom", "epoll_wait", "poll",
+	"bind", "connect", "rt_sigaction", "prlimit64", "getrlimit", "setrlimit", "clock_gettime", "uname",
+	"sysinfo", "getrusage", "pipe", "pipe2",
+};
+
+static void set_proven(struct agent_control *c)
+{
+	for (unsigned i = 0; i < sizeof(proven) / sizeof(proven[0]); i++) {
+		int nr = syscall_number(TRACER_ABI_X86_64, proven[i]);
+
+		for (unsigned k = 0; nr >= 0 && nr < (int)AGENT_NR_MAX && k < c->plans[nr].nrules; k++)
+			c->plans[nr].rules[k].reserved0 = AGENT_RULE_PROVEN;
+	}
+}
+
+static void control_init(struct agent_control *c, const struct supervisor *s)
+{
+	c->magic = AGENT_MAGIC;
+	c->version = AGENT_ABI_VERSION;
+	c->clock = s->cfg.clock;
+	c->drop = s->cfg.overflow == ENGINE_DROP;
+	c->limits = s->cfg.limits;
+	for (int nr = 0; nr < (int)AGENT_NR_MAX; nr++) {
+		const struct syscall_desc *d = syscall_lookup(TRACER_ABI_X86_64, nr);
+
+		if (d)
+			c->plans[nr] = *d->capture;
+		else
+			c->plans[nr] = (struct capture_plan){ .nargs = TRACER_ARGS_MAX, .wordsize = 8 };
+		c->action[nr] = action_of(s, nr, d);
+		c->bound[nr] = capture_bound(&c->plans[nr], &s->cfg.limits);
+	}
+	set_checked(c);
+	set_proven(c);
+}
+
+static int write_all(int fd, const void *buf, size_t n, off_t at)
+{
+	ssize_t r = pwrite(fd, buf, n, at);
+
+	return r < 0 ? -errno : (size_t)r == n ? 0 : -ENOSPC;
+}
+
+static int image_open(struct inproc_arena *a)
+{
+	char path[64];
+	int fd = memfd_create("tracer-agent", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
+
+	if (fd < 0)
+		return -errno;
+	a->control_at = ROUND(agent_image.text_size);
+	a->stubs_at = a->control_at + ROUND((uint32_t)sizeof(struct agent_control));
+	a->image_size = a->stubs_at + AGENT_STUBS_SIZE;
+	rc = ftruncate(fd, a->image_size) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = write_all(fd, agent_image.text, agent_image.text_size, 0);
+	if (rc == 0)
+		rc = write_all(fd, a->control, sizeof(*a->control), a->control_at);
+	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		rc = -errno;
+	if (rc == 0) {
+		/* programs that open it by our descriptor get what this one allows */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		a->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+		rc = a->image_fd < 0 ? -errno : 0;
+	}
+	close(fd);
+	return rc;
+}
+
+static int rings_open(struct inproc_arena *a)
+{
+	a->ring_stride = ring_bytes(a->ring_size);
+	if (!a->ring_stride)
+		return -EINVAL;
+	a->nslots = INPROC_SLOTS_MAX;
+	if (a->nslots > RINGS_MAX / a->ring_stride)
+		a->nslots = (uint32_t)(RINGS_MAX / a->ring_stride) & ~63u;
+	a->rings_size = a->nslots * a->ring_stride;
+	a->rings_fd = memfd_create("tracer-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (a->rings_fd < 0 || ftruncate(a->rings_fd, (off_t)a->rings_size) < 0 ||
+	    fcntl(a->rings_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	a->rings = mmap(NULL, a->rings_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, a->rings_fd, 0);
+	if (a->rings == MAP_FAILED) {
+		a->rings = NULL;
+		return -errno;
+	}
+	for (uint32_t i = 0; i < a->nslots / 64; i++)
+		atomic_store_explicit(&a->free_slots[i], UINT64_MAX, memory_order_relaxed);
+	return 0;
+}
+
+static void arena_free(struct inproc_arena *a)
+{
+	if (a->image_fd >= 0)
+		close(a->image_fd);
+	if (a->rings_fd >= 0)
+		close(a->rings_fd);
+	if (a->rings)
+		munmap(a->rings, a->rings_size);
+	free(a->control);
+	free(a);
+}
+
+static void arena_put(struct inproc_arena *a)
+{
+	/* Release what this side did; acquire what the other did, where it is the last. */
+	if (atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1)
+		arena_free(a);
+}
+
+int arena_open(struct inproc_arena **out, const struct supervisor *s)
+{
+	struct inproc_arena *a = calloc(1, sizeof(*a));
+	int rc;
+
+	if (!a)
+		return -ENOMEM;
+	a->refs = 1;
+	a->image_fd = a->rings_fd = -1;
+	a->set = s->cfg.rings;
+	a->ring_size = s->cfg.ring_size;
+	a->control = calloc(1, sizeof(*a->control));
+	rc = a->control ? 0 : -ENOMEM;
+	if (rc == 0) {
+		control_init(a->control, s);
+		rc = image_open(a);
+	}
+	if (rc == 0)
+		rc = rings_open(a);
+	if (rc < 0)
+		arena_put(a);
+	else
+		*out = a;
+	return rc;
+}
+
+void arena_close(struct inproc_arena *a)
+{
+	if (a)
+		arena_put(a);
+}
+
+struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot)
+{
+	return (struct ring_header *)(void *)(a->rings + slot * a->ring_stride);
+}
+
+/* Consumer: a ring was closed and is empty, which means all zero again, unless it was given up. */
+static void slot_release(void *ctx, void *mem)
+{
+	struct inproc_arena *a = ctx;
+	uint64_t at = (uint64_t)((uint8_t *)mem - a->rings);
+	uint32_t slot = (uint32_t)(at / a->ring_stride);
+	struct ring_header *hdr = mem;
+
+	if (hdr->dead)
+		fallocate(a->rings_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)a->ring_stride);
+	/* Pairs with the acquire in slot_take(). */
+	atomic_fetch_or_explicit(&a->free_slots[slot / 64], (uint64_t)1 << (slot % 64), memory_order_release);
+	arena_put(a);
+}
+
+/* The lowest free one: its pages are most likely there already. */
+static int slot_take(struct inproc_arena *a, uint32_t *slot)
+{
+	for (uint32_t i = 0; i < a->nslots / 64; i++) {
+		uint64_t map = atomic_load_explicit(&a->free_slots[i], memory_order_acquire);
+
+		if (!map)
+			continue;
+		*slot = i * 64 + (uint32_t)__builtin_ctzll(map);
+		atomic_fetch_and_explicit(&a->free_slots[i], ~((uint64_t)1 << (*slot % 64)), memory_order_relaxed);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+int arena_slot_get(struct inproc_arena *a, uint32_t *slot, struct ring **ring)
+{
+	struct ring_header *hdr;
+	int rc = slot_take(a, slot);
+
+	if (rc < 0)
+		return rc;
+	atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+	hdr = arena_ring(a, *slot);
+	memset(hdr, 0, sizeof(*hdr));
+	rc = ring_init_shared(hdr, a->ring_size);
+	if (rc == 0)
+		rc = ring_set_add(a->set, hdr, a->ring_size, slot_release, a, ring);
+	if (rc < 0)
+		slot_release(a, hdr);
+	return rc;
+}
+
+/* ---- records of a task that cannot write them itself ---- */
+
+static uint64_t load_word(const void *p)
+{
+	return atomic_load_explicit((const _Atomic uint64_t *)p, memory_order_acquire);
+}
+
+struct tracer_ev_call *arena_pending(const struct inproc_arena *a, uint32_t slot, uint64_t pos)
+{
+	struct ring_header *hdr = arena_ring(a, slot);
+	struct tracer_ev_call *c =
+		(struct tracer_ev_call *)(void *)((uint8_t *)(hdr + 1) + (pos & (a->ring_size - 1)));
+	uint64_t word = load_word(c);
+
+	if (pos < hdr->tail || pos - hdr->tail >= a->ring_size || !(word >> 48 & TRACER_EVF_PENDING))
+		return NULL;
+	if ((uint32_t)word < sizeof(*c) || (uint32_t)word > TRACER_EVENT_MAX || word % 8)
+		return NULL;
+	return c;
+}
+
+void arena_commit(const struct inproc_arena *a, uint32_t slot, struct tracer_ev_call *c, uint64_t pos, uint32_t size,
+		  uint8_t kind, uint16_t flags)
+{
+	struct ring_header *hdr = arena_ring(a, slot);
+	uint32_t reserved = (uint32_t)load_word(c);
+
+	if (reserved > size && reserved <= TRACER_EVENT_MAX)
+		memset((uint8_t *)c + size, 0, reserved - size);
+	atomic_store_explicit((_Atomic uint64_t *)&hdr->head, pos + size, memory_order_release);
+	/* Pairs with the consumer's acquire load of the first word. */
+	atomic_store_explicit((_Atomic uint64_t *)c,
+			      size | (uint64_t)kind << 32 | (uint64_t)TRACER_ABI_X86_64 << 40 | (uint64_t)flags << 48,
+			      memory_order_release);
+}
+
+/* The fixed part, arguments, whole pieces. */
+uint32_t arena_complete(struct tracer_ev_call *c)
+{
+	uint32_t reserved = (uint32_t)load_word(c);
+	uint32_t at = (uint32_t)sizeof(*c) + 8u * (c->nargs <= TRACER_ARGS_MAX ? c->nargs : 0);
+	unsigned n = 0;
+
+	if (c->nargs > TRACER_ARGS_MAX)
+		c->nargs = 0;
+	for (; n < c->ncaptures && n < TRACER_CAPTURES_MAX; n++) {
+		const struct tracer_capture *cap = (const void *)((const uint8_t *)c + at);
+
+		if (at + sizeof(*cap) > reserved || cap->len > reserved ||
+		    at + sizeof(*cap) + TRACER_ALIGN8(cap->len) > reserved)
+			break;
+		at += (uint32_t)sizeof(*cap) + TRACER_ALIGN8(cap->len);
+	}
+	c->ncaptures = (uint8_t)n;
+	return at;
+}
+
+void arena_abandon(const struct inproc_arena *a, uint32_t slot)
+{
+	uint64_t pos = arena_ring(a, slot)->latest, word;
+	struct tracer_ev_call *c = arena_pending(a, slot, pos);
+
+	if (!c)
+		return;
+	word = load_word(c);
+	if (c->head.time < c->start)
+		c->head.time = c->start;
+	arena_commit(a, slot, c, pos, arena_complete(c), TRACER_EV_ENTER,
+		     (uint16_t)((word >> 48) & ~(uint64_t)TRACER_EVF_PENDING));
+}

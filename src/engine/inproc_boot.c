@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent goes into a new program, at its exec event and without another
+ * stop: a loader of some forty bytes is written to the unused end of the
+ * vDSO's last page (private memory of the program once it is written; nothing
+ * has to be put back), it maps the image and jumps to agent_boot, which maps
+ * the rest and goes on where the kernel had meant to.  What fails ends in a
+ * trap, and the program is traced by stops.  Supervisor thread.
+ */
+#include "config.h"
+#include "engine/inproc.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define BOOT_BELOW 4096u	/* bytes below the new stack pointer: nobody has been there */
+#define USER_CS 0x33
+
+/*
+ * open(rdi, esi); mmap(NULL, r12, edx, r10, the descriptor, r9); jump to the
+ * mapping + r14 with the descriptor in r8d.  rax cannot be set at an exec event
+ * (the result of execve goes there), so the numbers are loaded here.
+ */
+static const uint8_t loader[] = {
+	0x6a, 0x02, 0x58,	/* push $2; pop %rax */
+	0x0f, 0x05,		/* syscall */
+	0x85, 0xc0,		/* test %eax,%eax */
+	0x78, 0x17,		/* js failed */
+	0x41, 0x89, 0xc0,	/* mov %eax,%r8d */
+	0x31, 0xff,		/* xor %edi,%edi */
+	0x4c, 0x89, 0xe6,	/* mov %r12,%rsi */
+	0x6a, 0x09, 0x58,	/* push $9; pop %rax */
+	0x0f, 0x05,		/* syscall */
+	0x48, 0x85, 0xc0,	/* test %rax,%rax */
+	0x78, 0x05,		/* js failed */
+	0x4c, 0x01, 0xf0,	/* add %r14,%rax */
+	0xff, 0xe0,		/* jmp *%rax */
+	0xcc			/* failed: int3 */
+};
+
+/* Our own vDSO is the same file as everybody's: where its last page ends in zeros. */
+uint32_t boot_vdso_room(void)
+{
+	const uint8_t *vdso = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *eh = (const void *)vdso;
+	uint64_t end, room;
+
+	if (!vdso || memcmp(eh->e_ident, ELFMAG, SELFMAG))
+		return 0;
+	end = eh->e_shoff + (uint64_t)eh->e_shnum * eh->e_shentsize;
+	for (unsigned i = 0; i < eh->e_phnum; i++) {
+		const Elf64_Phdr *ph = (const void *)(vdso + eh->e_phoff + i * (uint64_t)eh->e_phentsize);
+
+		if (ph->p_type == PT_LOAD && ph->p_offset + ph->p_filesz > end)
+			end = ph->p_offset + ph->p_filesz;
+	}
+	room = (end + 15) & ~15ull;
+	if ((room & (PAGE - 1)) + sizeof(loader) > PAGE || !(room & (PAGE - 1)))
+		return 0;
+	for (uint64_t i = end; i < room + sizeof(loader); i++)
+		if (vdso[i])
+			return 0;
+	return (uint32_t)room;
+}
+
+struct auxv { uint64_t vdso, phdr, phnum; };
+
+/* The vector behind arguments and environment on the new stack. */
+static bool auxv_load(struct sup_task *t, uint64_t sp, struct auxv *out)
+{
+	uint64_t words[512], n = 0, at = 0;
+	unsigned nulls = 0;
+	bool first = true;
+
+	memset(out, 0, sizeof(*out));
+	for (unsigned chunk = 0; chunk < 4096; chunk++) {
+		ssize_t got = mem_read(&t->base.group->mem, sp, words, sizeof(words));
+
+		if (got < 16)
+			return false;
+		n = (uint64_t)got / 8;
+		for (at = first; nulls < 2 && at < n; at++)
+			nulls += words[at] == 0;
+		first = false;
+		for (; nulls == 2 && at + 1 < n; at += 2) {
+			if (words[at] == AT_NULL)
+				return out->vdso != 0;
+			if (words[at] == AT_SYSINFO_EHDR)
+				out->vdso = words[at + 1];
+			if (words[at] == AT_PHDR)
+				out->phdr = words[at + 1];
+			if (words[at] == AT_PHNUM)
+				out->phnum = words[at + 1];
+		}
+		sp += at * 8;
+	}
+	return false;
+}
+
+/* Room for stubs behind the text of the executable, which may be out of the image's reach. */
+static void text_room_load(struct inproc_mm *mm, struct sup_task *t, const struct auxv *av)
+{
+	Elf64_Phdr ph[32];
+	uint64_t n = av->phnum < 32 ? av->phnum : 32, load = 0;
+	bool have = false;
+
+	mm->text_base = mm->text_end = 0;
+	if (!av->phdr || mem_read(&t->base.group->mem, av->phdr, ph, n * sizeof(ph[0])) != (ssize_t)(n * sizeof(ph[0])))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (ph[i].p_type == PT_PHDR) {
+			load = av->phdr - ph[i].p_vaddr;
+			have = true;
+		}
+	/* without PT_PHDR: a static program at its own addresses, where the first page has the table */
+	for (unsigned i = 0; i < n && !have; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_offset == 0)
+			load = (av->phdr & ~(uint64_t)(PAGE - 1)) - (ph[i].p_vaddr & ~(uint64_t)(PAGE - 1));
+	for (unsigned i = 0; i < n; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_flags & PF_X) {
+			mm->text_base = load + ph[i].p_vaddr;
+			mm->text_end = load + ph[i].p_vaddr + ph[i].p_memsz;
+		}
+}
+
+static void boot_fill(const struct inproc *e, const struct sup_task *t, struct agent_boot *boot,
+		      const struct arch_regs *regs)
+{
+	const struct inproc_arena *a = e->arena;
+	const struct inproc_task *it = inproc_of(t);
+
+	memset(boot, 0, sizeof(*boot));
+	boot->entry = regs->r.rip;
+	boot->sp = regs->r.rsp;
+	boot->slots_size = (uint64_t)a->nslots * AGENT_SLOT_SIZE;
+	boot->rings_size = a->rings_size;
+	boot->ring_stride = a->ring_stride;
+	boot->ring_size = a->ring_size;
+	boot->head = arena_ring(a, it->slot)->head;
+	boot->slot = it->slot;
+	boot->tid = t->base.tid;
+	snprintf(boot->image_path, sizeof(boot->image_path), "/proc/%d/fd/%d", (int)getpid(), a->image_fd);
+	snprintf(boot->rings_path, sizeof(boot->rings_path), "/proc/%d/fd/%d", (int)getpid(), a->rings_fd);
+}
+
+static int loader_start(struct inproc *e, struct sup_task *t, struct arch_regs *regs, uint64_t vdso)
+{
+	uint64_t at = (regs->r.rsp - BOOT_BELOW) & ~(uint64_t)15, code = vdso + e->vdso_room;
+	struct agent_boot boot;
+	int rc;
+
+	boot_fill(e, t, &boot, regs);
+	rc = task_mem_write(t, at, &boot, sizeof(boot));
+	if (rc == 0)
+		rc = mem_write(&t->base.group->mem, code, loader, sizeof(loader));
+	if (rc < 0)
+		return rc;
+	regs->r.rip = code;
+	regs->r.rdi = at + offsetof(struct agent_boot, image_path);
+	regs->r.rsi = O_RDONLY | O_CLOEXEC;
+	regs->r.rdx = PROT_READ | PROT_EXEC;
+	regs->r.r10 = MAP_PRIVATE;
+	regs->r.r9 = 0;
+	regs->r.r12 = e->arena->image_size;
+	regs->r.r13 = at;
+	regs->r.r14 = agent_image.boot;
+	return tracee_regs_set(t->base.tid, regs);
+}
+
+bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs regs;
+	struct auxv av;
+
+	*why = NULL;
+	if (tracee_regs_load(t->base.tid, &regs) < 0)
+		return false;
+	if (regs.r.cs != USER_CS) {
+		*why = "it is a 32-bit program";
+		return false;
+	}
+	if (!e->vdso_room || !auxv_load(t, regs.r.rsp, &av)) {
+		*why = "it has no vDSO with room for the loader";
+		return false;
+	}
+	it->entry = regs.r.rip;
+	it->sp = regs.r.rsp;
+	if (loader_start(e, t, &regs, av.vdso) < 0) {
+		*why = "its memory may not be written";
+		return false;
+	}
+	text_room_load(it->mm, t, &av);
+	it->mode = INPROC_BOOTING;
+	e->sup.stats[ENGINE_STAT_INJECTIONS]++;
+	return true;
+}
+
+bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	struct inproc_task *it = inproc_of(t);
+	int64_t err = (int64_t)regs->r.rax;
+	char why[96];
+
+	if (err >= 0 || err < -4095)
+		return false;
+	snprintf(why, sizeof(why), "the agent could not be mapped: %s", strerror((int)-err));
+	regs->r.rip = it->entry;
+	regs->r.rsp = it->sp;
+	regs->r.rax = regs->r.rbx = regs->r.rcx = regs->r.rdx = regs->r.rsi = regs->r.rdi = regs->r.rbp = 0;
+	regs->r.r8 = regs->r.r9 = regs->r.r10 = regs->r.r11 = regs->r.r12 = regs->r.r13 = regs->r.r14 = 0;
+	regs->r.gs_base = 0;
+	tracee_regs_set(t->base.tid, regs);
+	it->mode = INPROC_OFF;
+	trap_fall_back(e, t, why);
+	return true;
+}

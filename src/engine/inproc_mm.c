@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was patched in an address space.  fork copies an address space with its
+ * patches, so the table is shared by the copies until one of them changes it;
+ * exec starts with none.  Entries are recycled.  Supervisor thread.
+ *
+ * An address is not a lasting name of a site: libraries come and go.  Before
+ * an entry is believed the bytes at its place are compared (site_valid).
+ */
+#include "config.h"
+#include "arch/insn_x86_64.h"
+#include "engine/inproc.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 4096u
+#define SITES_MIN 64u
+#define SITES_MAX 16384u	/* of one address space */
+#define NEAR_BACK 96u
+#define NEAR_AHEAD 64u
+#define FAR_REACH 16384u	/* how far from a site branches into it are looked for */
+#define REACH 0x7ff00000u	/* of a jump, with something to spare */
+#define STUB_ALIGN 16u
+
+/* ---- life ---- */
+
+static struct inproc_sites *sites_new(unsigned size)
+{
+	struct inproc_sites *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->size = size;
+	s->table = calloc(size, sizeof(*s->table));
+	if (!s->table) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void sites_put(struct inproc_sites *s)
+{
+	if (!s || --s->refs)
+		return;
+	free(s->table);
+	free(s);
+}
+
+struct inproc_mm *mm_new(struct inproc *e)
+{
+	struct inproc_mm *mm = e->free_mm;
+
+	if (mm)
+		e->free_mm = mm->next_free;
+	else
+		mm = malloc(sizeof(*mm));
+	if (!mm)
+		return NULL;
+	*mm = (struct inproc_mm){ .refs = 1 };
+	return mm;
+}
+
+struct inproc_mm *mm_copy(struct inproc *e, const struct inproc_mm *from)
+{
+	struct inproc_mm *mm = mm_new(e);
+
+	if (!mm)
+		return NULL;
+	*mm = *from;
+	mm->refs = 1;
+	mm->next_free = NULL;
+	if (mm->sites)
+		mm->sites->refs++;
+	return mm;
+}
+
+void mm_put(struct inproc *e, struct inproc_mm *mm)
+{
+	if (!mm || --mm->refs)
+		return;
+	sites_put(mm->sites);
+	mm->next_free = e->free_mm;
+	e->free_mm = mm;
+}
+
+/* ---- table ---- */
+
+static unsigned slot_of(uint64_t at, unsigned size)
+{
+	return (unsigned)((at * 0x9e3779b97f4a7c15ull) >> 40) & (size - 1);
+}
+
+static struct inproc_site *entry_of(struct inproc_sites *s, uint64_t at)
+{
+	unsigned i = slot_of(at, s->size);
+
+	while (s->table[i].at && s->table[i].at != at)
+		i = (i + 1) & (s->size - 1);
+	return &s->table[i];
+}
+
+struct inproc_site *mm_site_lookup(const struct inproc_mm *mm, uint64_t at)
+{
+	struct inproc_site *site = mm->sites ? entry_of(mm->sites, at) : NULL;
+
+	return site && site->at ? site : NULL;
+}
+
+struct inproc_site *mm_stub_lookup(const struct inproc_mm *mm, uint64_t ip)
+{
+	if (!mm->sites)
+		return NULL;
+	for (unsigned i = 0; i < mm->sites->size; i++) {
+		struct inproc_site *s = &mm->sites->table[i];
+
+		if (s->at && s->patched && ip - s->patch.stub_at < s->patch.stub_len)
+			return s;
+	}
+	return NULL;
+}
+
+/* A table of our own with room for one more. */
+static bool sites_own(struct inproc_mm *mm)
+{
+	struct inproc_sites *old = mm->sites, *s;
+	unsigned size = old ? old->size : SITES_MIN;
+
+	if (old && old->refs == 1 && old->count * 2 < old->size)
+		return true;
+	if (old && old->count * 2 >= size)
+		size *= 2;
+	s = size <= SITES_MAX ? sites_new(size) : NULL;
+	if (!s)
+		return false;
+	if (old) {
+		s->nareas = old->nareas;
+		memcpy(s->areas, old->areas, sizeof(s->areas));
+		s->count = old->count;
+		for (unsigned i = 0; i < old->size; i++)
+			if (old->table[i].at)
+				*entry_of(s, old->table[i].at) = old->table[i];
+	}
+	sites_put(old);
+	mm->sites = s;
+	return true;
+}
+
+struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at)
+{
+	struct inproc_site *site;
+
+	if (!sites_own(mm))
+		return NULL;
+	site = entry_of(mm->sites, at);
+	if (!site->at) {
+		*site = (struct inproc_site){ .at = at };
+		mm->sites->count++;
+	}
+	return site;
+}
+
+/* ---- room for stubs ---- */
+
+static bool in_reach(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : b - a) < REACH;
+}
+
+static void area_add(struct inproc_sites *s, uint64_t base, uint64_t size)
+{
+	if (s->nareas < INPROC_AREAS && size >= PATCH_STUB_MAX)
+		s->areas[s->nareas++] = (struct inproc_area){ base, (uint32_t)size, 0 };
+}
+
+/* The image's own room, and what the executable's last page of text leaves. */
+static void areas_init(const struct inproc *e, struct inproc_mm *mm)
+{
+	uint64_t end = (mm->text_end + 15) & ~15ull;
+
+	if (mm->sites->nareas)
+		return;
+	area_add(mm->sites, mm->image + e->arena->stubs_at, AGENT_STUBS_SIZE);
+	if (mm->text_end && !in_reach(mm->image, mm->text_end))
+		area_add(mm->sites, end, ((end + PAGE - 1) & ~(uint64_t)(PAGE - 1)) - end);
+}
+
+static struct inproc_area *area_lookup(struct inproc_mm *mm, uint64_t near)
+{
+	for (unsigned i = 0; i < mm->sites->nareas; i++) {
+		struct inproc_area *a = &mm->sites->areas[i];
+
+		if (in_reach(a->base, near) && a->size - a->used >= PATCH_STUB_MAX)
+			return a;
+	}
+	return NULL;
+}
+
+/* ---- patching ---- */
+
+/* The same code at the same place of a page has the same branches around it: libraries are read
+ * again and again by new processes. */
+static uint64_t memo_key(const struct patch_code *code, const struct patch *p)
+{
+	uint64_t h = (p->at & (PAGE - 1)) | 1ull << 63;
+
+	for (size_t i = 0; i + 8 <= code->n; i += 8) {
+		uint64_t w;
+
+		memcpy(&w, code->bytes + i, 8);
+		h = (h ^ w) * 0x9e3779b97f4a7c15ull;
+		h ^= h >> 29;
+	}
+	return h | 1;
+}
+
+/* Form "after" only: branches from farther away than the first look. */
+static bool branches_far(struct inproc *e, struct sup_task *t, const struct patch_code *near, const struct patch *p)
+{
+	uint64_t key = memo_key(near, p), from = p->at - FAR_REACH;
+	uint8_t bytes[2 * FAR_REACH];
+	ssize_t n;
+
+	if (e->memo[key >> 52 & (INPROC_MEMO - 1)].key == key)
+		return e->memo[key >> 52 & (INPROC_MEMO - 1)].branch;
+	n = mem_read(&t->base.group->mem, from, bytes, sizeof(bytes));
+	if (n < 0) {
+		/* the mapping begins less far away */
+		from = p->at & ~(uint64_t)(PAGE - 1);
+		n = mem_read(&t->base.group->mem, from, bytes, FAR_REACH);
+	}
+	e->memo[key >> 52 & (INPROC_MEMO - 1)].key = key;
+	return e->memo[key >> 52 & (INPROC_MEMO - 1)].branch =
+		       n < 0 || insn_branch_into(bytes, (size_t)n, from, p->at + 1, p->at + p->len);
+}
+
+/* While other threads run: int3 first, then the rest, then the first byte.  Whoever meets the int3
+ * is sent back (signal_stop). */
+static int code_write(struct sup_task *t, uint64_t at, const uint8_t *bytes, unsigned len, bool alone)
+{
+	struct mem *m = &t->base.group->mem;
+	static const uint8_t int3 = 0xcc;
+	int rc;
+
+	if (alone)
+		return mem_write(m, at, bytes, len);
+	rc = mem_write(m, at, &int3, 1);
+	if (rc == 0 && len > 1)
+		rc = mem_write(m, at + 1, bytes + 1, len - 1);
+	if (rc == 0)
+		rc = mem_write(m, at, bytes, 1);
+	return rc;
+}
+
+static ssize_t near_read(struct sup_task *t, uint64_t at, uint8_t *bytes, uint64_t *base)
+{
+	ssize_t n;
+
+	*base = at - NEAR_BACK;
+	n = mem_read(&t->base.group->mem, *base, bytes, NEAR_BACK + NEAR_AHEAD);
+	if (n > 0)
+		return n;
+	*base = at & ~(uint64_t)(PAGE - 1);	/* the page before is not there */
+	return mem_read(&t->base.group->mem, *base, bytes, NEAR_BACK + NEAR_AHEAD);
+}
+
+static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *mm, uint64_t at, uint64_t nr,
+		       struct patch *p)
+{
+	uint8_t bytes[NEAR_BACK + NEAR_AHEAD];
+	struct inproc_area *area;
+	struct patch_code code;
+	ssize_t n = near_read(t, at, bytes, &code.base);
+
+	if (n < 0)
+		return false;
+	code.bytes = bytes;
+	code.n = (size_t)n;
+	if (patch_choose(&code, at, nr, p) < 0)
+		return false;
+	if (p->form == PATCH_AFTER && branches_far(e, t, &code, p))
+		return false;
+	areas_init(e, mm);
+	area = area_lookup(mm, at);
+	if (!area || patch_build(&code, p, area->base + area->used) < 0)
+		return false;
+	if (mem_write(&t->base.group->mem, p->stub_at, p->stub, p->stub_len) < 0)
+		return false;
+	area->used += (p->stub_len + STUB_ALIGN - 1u) & ~(STUB_ALIGN - 1u);
+	return true;
+}
+
+/* Still what we wrote there. */
+static bool site_valid(struct sup_task *t, const struct inproc_site *site)
+{
+	uint8_t now[PATCH_BYTES_MAX];
+
+	return mem_read(&t->base.group->mem, site->patch.at, now, site->patch.len) == site->patch.len &&
+	       !memcmp(now, site->patch.jump, site->patch.len);
+}
+
+void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+
+	if (site->patched && site_valid(t, site))
+		return;
+	site->patched = false;
+	if (!patch_plan(e, t, mm, site->at, nr, &site->patch)) {
+		e->sup.stats[ENGINE_STAT_SITES_UNPATCHABLE]++;
+		return;
+	}
+	if (code_write(t, site->patch.at, site->patch.jump, site->patch.len, mm->refs == 1) < 0)
+		return;
+	site->patched = true;
+	e->sup.stats[ENGINE_STAT_SITES_PATCHED]++;
+}
+
+void mm_restore(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+
+	(void)e;
+	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
+		struct inproc_site *s = &mm->sites->table[i];
+
+		if (s->at && s->patched && site_valid(t, s))
+			code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1);
+	}
+	/* The stubs stay: somebody may be in one.  So do the entries, for those. */
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A call that the dispatch caught: the site is patched, and this call goes
+ * through the recorder, too, so that it needs one stop and every record is
+ * made by the same code.  What the agent cannot live with sends the process
+ * to the ptrace way.  Supervisor thread; the task stands still.
+ */
+#include "config.h"
+#include "engine/inproc.h"
+#include <errno.h>
+#include <linux/audit.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SYS_USER_DISPATCH_CODE 2	/* si_code, asm-generic/siginfo.h */
+#define USER_CS 0x33
+#define NR_RT_SIGACTION 13
+#define NR_RT_SIGRETURN 15
+#define NR_PRCTL 157
+#define NR_ARCH_PRCTL 158
+#define NR_SECCOMP 317
+#define PR_SET_DISPATCH 59
+#define PR_SECCOMP 22
+#define SET_DISPATCH_CONFIG 0x4210	/* PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, Linux 6.4 */
+
+struct dispatch_config { uint64_t mode, selector, offset, len; };
+
+int trap_arm(const struct inproc *e, struct sup_task *t, bool on)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+	struct dispatch_config c = { 0 };
+
+	(void)e;
+	if (on)
+		c = (struct dispatch_config){ 1, 0, mm->image, agent_image.text_size };
+	return syscall(SYS_ptrace, SET_DISPATCH_CONFIG, (long)t->base.tid, sizeof(c), &c) < 0 ? -errno : 0;
+}
+
+bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct inproc_mm *mm = it->mm;
+	struct agent_block b;
+
+	if (mm->known)
+		return gs_base == task_block_at(it);
+	if (!gs_base || mem_read(&t->base.group->mem, gs_base, &b, sizeof(b)) != sizeof(b) || b.magic != AGENT_MAGIC ||
+	    b.slot != it->slot || b.self != gs_base ||
+	    gs_base != b.slots + (uint64_t)b.slot * AGENT_SLOT_SIZE + AGENT_BLOCK_AT)
+		return false;
+	mm->image = b.image;
+	mm->slots = b.slots;
+	mm->rings = b.rings;
+	mm->known = true;
+	it->mode = INPROC_ON;
+	(void)e;
+	return true;
+}
+
+/* ---- fall-back ---- */
+
+void trap_leave(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+	bool changed = false, step = false;
+	struct arch_regs regs;
+
+	if (it->mode == INPROC_OFF)
+		return;
+	if (tracee_regs_load(t->base.tid, &regs) == 0) {
+		if (it->mode == INPROC_BOOTING)
+			trap_learn(e, t, regs.r.gs_base);
+		signal_evict(e, t, &regs, &changed, &step);
+		if (step)
+			regs.r.rip = it->step_cont;	/* no handler: the kernel restarts, or nothing is to be done */
+		it->step_site = 0;
+		if (changed)
+			tracee_regs_set(t->base.tid, &regs);
+	}
+	trap_arm(e, t, false);
+	it->mode = INPROC_OFF;
+}
+
+void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
+{
+	struct supervisor *s = &e->sup;
+	struct inproc_mm *mm = inproc_of(t)->mm;
+	struct tracee *o;
+	size_t pos = 0;
+
+	if (mm->off)
+		return;
+	mm->off = true;
+	s->stats[ENGINE_STAT_FALLBACKS]++;
+	log_msg(s->cfg.log, LOG_INFO, "pid %d is traced by stops: %s", (int)t->base.group->pid, why);
+	sup_event_engine(s, t, why);
+	if (mm->known)
+		mm_restore(e, t);
+	/* the others leave at their next stop */
+	while ((o = task_next(&s->tasks, &pos))) {
+		struct sup_task *other = (struct sup_task *)o;
+
+		if (other == t || !inproc_of(other) || inproc_of(other)->mm != mm || o->state != TRACEE_RUNNING)
+			continue;
+		other->interrupted = true;
+		tracee_interrupt(o->tid);
+	}
+}
+
+/* The reason why the agent cannot go on after this call, or NULL. */
+static const char *conflict(const struct arch_regs *regs)
+{
+	uint64_t nr = regs->r.rax, arg = regs->r.rdi;
+
+	if (nr == NR_ARCH_PRCTL && (arg & ~0xfull) == 0x1000)
+		return arg == 0x1001 || arg == 0x1004 ? "it uses the gs register" : NULL;
+	if (nr == NR_ARCH_PRCTL)
+		return "it uses shadow stacks";
+	if (nr == NR_PRCTL)
+		return arg == PR_SET_DISPATCH ? "it uses syscall user dispatch itself" :
+		       arg == PR_SECCOMP ? "it puts itself under seccomp" : NULL;
+	if (nr == NR_SECCOMP)
+		return "it puts itself under seccomp";
+	if (nr == NR_RT_SIGACTION && arg == SIGSYS && regs->r.rsi)
+		return "it handles SIGSYS itself";
+	return NULL;
+}
+
+/* The call is made again, with nothing in its way. */
+static void call_again(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	regs->r.rip -= 2;
+	regs->r.orig_rax = (unsigned long long)-1ll;
+	tracee_regs_set(t->base.tid, regs);
+	trap_arm(e, t, false);
+	inproc_of(t)->mode = INPROC_OFF;
+}
+
+/* ---- the trap ---- */
+
+/* SIGSYS may have been blocked; the kernel has just unblocked it.  Whether it was is not told, but
+ * who blocks everything else that can be blocked had it blocked. */
+static void mask_restore(struct sup_task *t)
+{
+	uint64_t mask, all = ~(uint64_t)0, never = 1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1);
+	uint64_t libc = 3ull << 31, sys = 1ull << (SIGSYS - 1);
+
+	if (tracee_mask_load(t->base.tid, &mask) < 0 || mask & sys)
+		return;
+	if ((mask | never | libc | sys) == all)
+		tracee_mask_set(t->base.tid, mask | sys);
+}
+
+static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+	uint64_t behind = regs->r.rip, cont = behind, ip = behind;
+	struct inproc_site *site = mm_stub_lookup(mm, behind - 2);
+
+	if (site) {
+		/* the stub's own instruction: a call that is made again */
+		ip = site->at + 2;
+	} else if (regs->r.rax != NR_RT_SIGRETURN) {
+		site = mm_site_lookup(mm, behind - 2);
+		if (!site || site->patched)
+			site = mm_site_add(mm, behind - 2);
+		if (site && (!site->patched ? !site->patch.site : true))
+			mm_site_patch(e, t, site, regs->r.rax);
+		if (site && site->patched && site->patch.form == PATCH_AFTER)
+			cont = site->patch.cont;
+	}
+	regs->r.rip = mm->image + agent_image.entry;
+	regs->r.rcx = cont;
+	regs->r.r11 = ip;
+	regs->r.orig_rax = (unsigned long long)-1ll;
+	tracee_regs_set(t->base.tid, regs);
+	e->sup.stats[ENGINE_STAT_CALLS_ONE_STOP]++;
+	sup_resume(&e->sup, t, 0);
+}
+
+static bool is_syscall_insn(struct sup_task *t, uint64_t at)
+{
+	uint8_t b[2];
+
+	return mem_read(&t->base.group->mem, at, b, 2) == 2 && b[0] == 0x0f && b[1] == 0x05;
+}
+
+bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs regs;
+	const char *why;
+
+	if (info->si_code != SYS_USER_DISPATCH_CODE || it->mode == INPROC_OFF)
+		return false;
+	if (tracee_regs_load(t->base.tid, &regs) < 0)
+		return true;
+	mask_restore(t);
+	if (it->mm->off || e->sup.detaching || t->let_go) {
+		call_again(e, t, &regs);
+		sup_resume(&e->sup, t, 0);
+		return true;
+	}
+	why = conflict(&regs);
+	if (!why && !trap_learn(e, t, regs.r.gs_base))
+		why = "it changed the gs register";
+	if (!why && (regs.r.cs != USER_CS || info->si_arch != AUDIT_ARCH_X86_64))
+		why = "it makes 32-bit calls";
+	if (!why && !is_syscall_insn(t, regs.r.rip - 2) && !mm_site_lookup(it->mm, regs.r.rip - 2))
+		why = "it makes calls by an unknown instruction";
+	if (why) {
+		trap_fall_back(e, t, why);
+		call_again(e, t, &regs);
+		sup_resume(&e->sup, t, 0);
+		return true;
+	}
+	it->mode = INPROC_ON;
+	redirect(e, t, &regs);
+	return true;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs a command under an engine and tells what came out of the rings, in a
+ * form that two runs can be compared by.  For tests alone.
+ *
+ *	engine-run [-o FILE] [-c] [-s] [-r BYTES] ENGINE COMMAND...
+ *
+ * -c counts calls by name; without it every record is a line, tasks are
+ * numbered by their birth and addresses are masked.  -s: the engine is
+ * inproc:shadow; every call must have come twice, from the agent and from the
+ * stops, with the same content; the exit status is 99 where not.
+ */
+#include "config.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define AGENT_HOST
+#include "agent/agent_abi.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "syscalls/syscalls.h"
+
+#define TASKS_MAX 65536
+#define NUMBERS 1024
+
+struct entry { struct entry *next; uint32_t size; _Alignas(8) uint8_t bytes[]; };
+
+/* Records of one task that wait for their twins. */
+struct side { struct entry *first, **last; unsigned long n; };
+struct seen { int tid; unsigned number; struct side agent, stops; };
+
+struct run {
+	struct ring_set *rings;
+	FILE *out;
+	bool counts, shadow, finished;
+	struct seen *tasks;
+	unsigned ntasks;
+	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, lost, differ, helper;
+};
+
+static struct seen *seen_of(struct run *r, int tid)
+{
+	for (unsigned i = r->ntasks; i-- > 0;)
+		if (r->tasks[i].tid == tid)
+			return &r->tasks[i];
+	if (r->ntasks == TASKS_MAX)
+		abort();
+	r->tasks[r->ntasks] = (struct seen){ .tid = tid, .number = r->ntasks };
+	r->tasks[r->ntasks].agent.last = &r->tasks[r->ntasks].agent.first;
+	r->tasks[r->ntasks].stops.last = &r->tasks[r->ntasks].stops.first;
+	return &r->tasks[r->ntasks++];
+}
+
+static int task_number(struct run *r, int64_t tid)
+{
+	for (unsigned i = 0; i < r->ntasks; i++)
+		if (r->tasks[i].tid == tid)
+			return (int)r->tasks[i].number;
+	return -1;
+}
+
+static void print_value(struct run *r, int64_t v)
+{
+	int task = v > 1 && v < 1 << 22 ? task_number(r, v) : -1;
+
+	if (v >= 1ll << 32 && v < 1ll << 47)
+		fprintf(r->out, "P");
+	else if (task >= 0)
+		fprintf(r->out, "T%d", task);
+	else
+		fprintf(r->out, "%lld", (long long)v);
+}
+
+static void print_bytes(struct run *r, const uint8_t *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t w = 0;
+
+		if (i % 8 == 0 && i + 8 <= n) {
+			memcpy(&w, p + i, 8);
+			if (w >= 1ull << 40 && w < 1ull << 47 && w >> 40 >= 0x55) {
+				fputs("<P>", r->out);
+				i += 7;
+				continue;
+			}
+		}
+		if (p[i] >= ' ' && p[i] < 127)
+			fputc(p[i], r->out);
+		else
+			fprintf(r->out, "\\%02x", p[i]);
+	}
+}
+
+static void print_call(struct run *r, const struct tracer_ev_call *c)
+{
+	char name[24];
+	const uint8_t *p = (const uint8_t *)&c->args[c->nargs];
+
+	fprintf(r->out, "T%d %s%s(", task_number(r, c->head.tid), syscall_name(c->head.abi, c->head.nr, name),
+		c->head.kind == TRACER_EV_ENTER ? "!" : "");
+	for (unsigned i = 0; i < c->nargs; i++) {
+		fputs(i ? "," : "", r->out);
+		print_value(r, (int64_t)c->args[i]);
+	}
+	fputs(")=", r->out);
+	print_value(r, c->ret);
+	for (unsigned i = 0; i < c->ncaptures; i++) {
+		const struct tracer_capture *cap = (const void *)p;
+
+		fprintf(r->out, " [%u.%u/%x:", cap->arg, cap->index, cap->flags);
+		print_bytes(r, cap->bytes, cap->len);
+		fputc(']', r->out);
+		p += sizeof(*cap) + TRACER_ALIGN8(cap->len);
+	}
+	fputc('\n', r->out);
+}
+
+/* ---- shadow ---- */
+
+static void side_add(struct side *s, const struct tracer_ev_call *c)
+{
+	struct entry *e = malloc(sizeof(*e) + c->head.size);
+
+	e->next = NULL;
+	e->size = c->head.size;
+	memcpy(e->bytes, c, c->head.size);
+	*s->last = e;
+	s->last = &e->next;
+	s->n++;
+}
+
+static struct tracer_ev_call *side_first(const struct side *s)
+{
+	return s->first ? (struct tracer_ev_call *)s->first->bytes : NULL;
+}
+
+static void side_del(struct side *s)
+{
+	struct entry *e = s->first;
+
+	s->first = e->next;
+	if (!s->first)
+		s->last = &s->first;
+	free(e);
+}
+
+/* What must be equal; time, origin and the address of the instruction are not. */
+static bool same(const struct tracer_ev_call *a, const struct tracer_ev_call *b)
+{
+	size_t at = offsetof(struct tracer_ev_call, nargs);
+
+	return a->head.size == b->head.size && a->head.kind == b->head.kind && a->head.nr == b->head.nr &&
+	       a->ret == b->ret &&
+	       (a->head.flags & (TRACER_EVF_ERROR | TRACER_EVF_RESTARTED)) ==
+		       (b->head.flags & (TRACER_EVF_ERROR | TRACER_EVF_RESTARTED)) &&
+	       !memcmp((const uint8_t *)a + at, (const uint8_t *)b + at, a->head.size - at);
+}
+
+static void differ(struct run *r, const char *what, const struct tracer_ev_call *a, const struct tracer_ev_call *b)
+{
+	if (r->differ++ >= 5)
+		return;
+	fprintf(r->out, "DIFFER: %s\n", what);
+	if (a) {
+		fprintf(r->out, "  agent ");
+		print_call(r, a);
+	}
+	if (b) {
+		fprintf(r->out, "  stops ");
+		print_call(r, b);
+	}
+}
+
+static void shadow_add(struct run *r, const struct tracer_ev_call *c)
+{
+	struct seen *s = seen_of(r, c->head.tid);
+
+	if (!(c->head.flags & TRACER_EVF_INPROC)) {
+		/* the agent's own helpers, and what runs before it is there */
+		if ((c->ip & 0xfff) != (agent_image.after & 0xfff)) {
+			r->helper++;
+			return;
+		}
+		side_add(&s->stops, c);
+	} else {
+		side_add(&s->agent, c);
+	}
+	while (side_first(&s->agent) && side_first(&s->stops)) {
+		if (!same(side_first(&s->agent), side_first(&s->stops)))
+			differ(r, "not the same", side_first(&s->agent), side_first(&s->stops));
+		side_del(&s->agent);
+		side_del(&s->stops);
+	}
+}
+
+static void shadow_end(struct run *r)
+{
+	for (unsigned i = 0; i < r->ntasks; i++) {
+		struct seen *s = &r->tasks[i];
+
+		while (side_first(&s->agent)) {
+			differ(r, "from the agent alone", side_first(&s->agent), NULL);
+			side_del(&s->agent);
+		}
+		while (side_first(&s->stops)) {
+			differ(r, "from the stops alone", NULL, side_first(&s->stops));
+			side_del(&s->stops);
+		}
+	}
+}
+
+/* ---- records ---- */
+
+static void count(struct run *r, const struct tracer_ev_call *c)
+{
+	unsigned nr = c->head.nr >= 0 && c->head.nr < NUMBERS ? (unsigned)c->head.nr : NUMBERS - 1;
+
+	if (c->head.kind == TRACER_EV_ENTER)
+		r->enters[nr]++;
+	else if (!(c->head.flags & TRACER_EVF_RESTARTED))
+		r->calls[nr]++;
+	if (c->head.flags & TRACER_EVF_INPROC)
+		r->inproc++;
+	else
+		r->stops++;
+}
+
+static void take(struct run *r, const struct tracer_event *ev)
+{
+	const struct tracer_ev_call *c = (const void *)ev;
+
+	if (ev->kind == TRACER_EV_TASK)
+		seen_of(r, ev->tid);
+	if (ev->kind == TRACER_EV_LOST)
+		r->lost += ((const struct tracer_ev_lost *)ev)->count;
+	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
+		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
+			((const struct tracer_ev_text *)ev)->text);
+	if (ev->kind != TRACER_EV_CALL && ev->kind != TRACER_EV_ENTER)
+		return;
+	count(r, c);
+	if (r->shadow)
+		shadow_add(r, c);
+	else if (!r->counts)
+		print_call(r, c);
+}
+
+static void *consume(void *arg)
+{
+	struct run *r = arg;
+
+	while (!ring_set_done(r->rings)) {
+		const struct tracer_event *ev = ring_set_next(r->rings);
+
+		if (!ev) {
+			ring_set_wait(r->rings, 1000000);
+			continue;
+		}
+		take(r, ev);
+		ring_set_consume(r->rings);
+	}
+	return NULL;
+}
+
+static void print_counts(struct run *r)
+{
+	char name[24];
+
+	for (int nr = 0; nr < NUMBERS; nr++)
+		if (r->calls[nr] || r->enters[nr])
+			fprintf(r->out, "%s %lu %lu\n", syscall_name(TRACER_ABI_X86_64, nr, name), r->calls[nr],
+				r->enters[nr]);
+}
+
+static void print_stats(const uint64_t stats[ENGINE_STATS], struct run *r)
+{
+	struct ring_set_stats rs;
+
+	for (int i = 0; i < ENGINE_STATS; i++)
+		if (stats[i])
+			fprintf(stderr, "%s: %llu\n", engine_stat_names[i], (unsigned long long)stats[i]);
+	ring_set_stats(r->rings, &rs);
+	fprintf(stderr, "recorded in process: %lu, by stops: %lu, lost: %lu, bad rings: %llu, dropped: %llu, waits: %llu\n",
+		r->inproc, r->stops, r->lost + (unsigned long)rs.lost, (unsigned long long)rs.bad,
+		(unsigned long long)rs.dropped, (unsigned long long)rs.waits);
+}
+
+static void say(void *ctx, int level, const char *message)
+{
+	(void)ctx;
+	(void)level;
+	fprintf(stderr, "engine-run: %s\n", message);
+}
+
+static const char *find_program(const char *name)
+{
+	static char path[4096];
+	const char *dirs = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return name;
+	for (; dirs && *dirs; dirs += strcspn(dirs, ":"), dirs += *dirs == ':') {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)strcspn(dirs, ":"), dirs, name);
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	return name;
+}
+
+static int usage(void)
+{
+	fputs("usage: engine-run [-o FILE] [-c] [-s] [-v] [-r BYTES] [-S STRING_MAX] ENGINE COMMAND...\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct log log = { say, NULL, LOG_INFO };
+	struct run r = { .out = stdout };
+	struct engine_config cfg = { .follow = true, .wait_all = true, .limits = { 32, 4096, 64, 16384 },
+				     .ring_size = 1 << 20, .log = &log };
+	struct engine_result res = { 0 };
+	const struct engine_ops *ops;
+	uint64_t stats[ENGINE_STATS];
+	struct engine *e = NULL;
+	bool verbose = false;
+	char why[256];
+	pthread_t t;
+	int c, rc;
+
+	while ((c = getopt(argc, argv, "+o:csvr:S:")) != -1)
+		switch (c) {
+		case 'o': r.out = fopen(optarg, "we"); break;
+		case 'c': r.counts = true; break;
+		case 's': r.shadow = true; break;
+		case 'v': verbose = true; break;
+		case 'r': cfg.ring_size = strtoull(optarg, NULL, 0); break;
+		case 'S': cfg.limits.string_max = (uint32_t)strtoul(optarg, NULL, 0); break;
+		default: return usage();
+		}
+	if (argc - optind < 2 || !r.out)
+		return usage();
+	r.tasks = calloc(TASKS_MAX, sizeof(*r.tasks));
+	cfg.argv = argv + optind + 1;
+	cfg.envp = environ;
+	cfg.file = find_program(argv[optind + 1]);
+	cfg.clock = clock_probe();
+	if (engine_choose(argv[optind], &cfg, &ops, why, sizeof(why)) < 0) {
+		fprintf(stderr, "engine-run: %s\n", why);
+		return 77;
+	}
+	rc = ring_set_new(&r.rings, 8192);
+	if (rc == 0) {
+		ring_set_set_clock(r.rings, cfg.clock);
+		cfg.rings = r.rings;
+		rc = ops->open(&cfg, &e);
+	}
+	if (rc == 0)
+		rc = pthread_create(&t, NULL, consume, &r);
+	if (rc == 0)
+		rc = ops->start(e);
+	if (rc == 0)
+		rc = ops->run(e, &res);
+	if (rc < 0) {
+		fprintf(stderr, "engine-run: %s failed: %s\n", ops->name, strerror(-rc));
+		return 98;
+	}
+	ops->stats(e, stats);
+	ops->close(e);
+	ring_set_finish(r.rings);
+	pthread_join(t, NULL);
+	if (verbose)
+		print_stats(stats, &r);
+	if (r.counts)
+		print_counts(&r);
+	if (r.shadow) {
+		shadow_end(&r);
+		fprintf(stderr, "shadow: %lu from the agent, %lu from stops, of these %lu not the program's; %lu differ\n",
+			r.inproc, r.stops, r.helper, r.differ);
+	}
+	ring_set_free(r.rings);
+	fflush(r.out);
+	if (r.differ)
+		return 99;
+	return WIFEXITED(res.status) ? WEXITSTATUS(res.status) : 128 + WTERMSIG(res.status);
+}
