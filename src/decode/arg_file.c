@@ -216,7 +216,7 @@ static bool futex_hidden(const struct arg *a)
 
 static bool is_futex(const struct syscall_desc *d)
 {
-	return !strcmp(d->name, "futex") || !strcmp(d->name, "futex_time64");
+	return d->args[1] == ARG_FUTEX_OP;
 }
 
 bool arg_hidden(const struct arg *a)

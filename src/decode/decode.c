@@ -135,7 +135,7 @@ void call_format_args(const struct call *c, const struct decode_options *o, stru
 	struct inner_call in;
 	struct call inner;
 
-	if (!strcmp(c->desc->name, "clone") && shown_args(c) == 5 && !o->raw) {
+	if (c->desc->args[0] == ARG_CLONE_FLAGS && shown_args(c) == 5 && !o->raw) {
 		format_clone(c, o, out);
 	} else if (!o->raw && inner_of(c, &inner, &in) == &inner) {
 		call_format_arg(c, 0, o, out);
@@ -227,7 +227,7 @@ void call_format_ret(const struct call *c, const struct decode_options *o, struc
 	struct call inner;
 
 	strbuf_add_str(out, "= ");
-	if (!c->finished || c->desc->ret == RET_NONE) {
+	if (!c->finished) {
 		strbuf_add_char(out, '?');
 	} else if (c->err) {
 		format_error(c, out);
