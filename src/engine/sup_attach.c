@@ -106,6 +106,31 @@ int sup_attach(struct supervisor *s, pid_t pid)
 	return 0;
 }
 
+/* No signal is waiting that could have ended a call. */
+static bool undisturbed(pid_t tid)
+{
+	struct proc_status st;
+
+	return proc_status_load(tid, &st) == 0 && !(st.pending & ~st.blocked);
+}
+
+/* Our interrupt made a call return EINTR that the kernel does not restart
+ * (epoll_wait, rt_sigtimedwait, semop ..., see signal(7)): the program, which
+ * got no signal, shall not see that.  It makes the call again. */
+bool sup_call_undo(struct supervisor *s, struct sup_task *t)
+{
+	struct arch_regs regs;
+	struct arch_call call;
+
+	if (tracee_regs_load(t->base.tid, &regs) < 0 || !s->arch->in_call(&regs) ||
+	    s->arch->ret(&regs) != -EINTR || !undisturbed(t->base.tid))
+		return false;
+	s->arch->call_load(&regs, s->arch->abi, &call);
+	s->arch->set_ret(&regs, call.nr);
+	s->arch->set_ip(&regs, s->arch->ip(&regs) - s->arch->insn_len);
+	return tracee_regs_set(t->base.tid, &regs) == 0;
+}
+
 void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig)
 {
 	t->base.state = TRACEE_STOPPED;

@@ -427,7 +427,8 @@ static void call_exit(struct supervisor *s, struct sup_task *t, const struct ptr
 	if (t->base.tid == s->root && !s->root_execed)
 		emit = false;
 	/* interrupted by us, to be let go: for the program it goes on */
-	if (t->interrupted && s->detaching && t->error && arch_restarts(t->ret)) {
+	if (t->interrupted && s->detaching && t->error &&
+	    (arch_restarts(t->ret) || (t->ret == -EINTR && sup_call_undo(s, t)))) {
 		sup_resume(s, t, 0);
 		return;
 	}

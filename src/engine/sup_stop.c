@@ -54,6 +54,8 @@ static void group_stop(struct supervisor *s, struct sup_task *t, int sig)
 
 static void trap_stop(struct supervisor *s, struct sup_task *t)
 {
+	if (t->interrupted && !t->in_call)
+		sup_call_undo(s, t);
 	t->interrupted = false;
 	sup_resume(s, t, 0);
 }

@@ -181,6 +181,8 @@ void sup_untold_add(struct supervisor *s, pid_t tid, int status)
 	t = task_new(s, tid, TRACEE_UNTOLD);
 	if (t)
 		t->status = status;
+	else if (WIFSTOPPED(status))
+		tracee_detach(tid, 0);	/* one too many: it runs on, unseen */
 	sup_untold_check(s);
 }
 
@@ -189,10 +191,18 @@ static void untold_adopt(struct supervisor *s, struct sup_task *t)
 	struct proc_status st;
 	pid_t pid = t->base.tid;
 
+	/* killed before anybody told of it, or a stranger */
+	if (!WIFSTOPPED(t->status)) {
+		task_del(&s->tasks, &t->base);
+		return;
+	}
 	if (proc_status_load(t->base.tid, &st) == 0)
 		pid = st.tgid;
-	if (!group_join(s, t, pid, NULL))
+	if (!group_join(s, t, pid, NULL)) {
+		tracee_detach(t->base.tid, 0);
+		task_del(&s->tasks, &t->base);
 		return;
+	}
 	sup_event_task(s, t, s->fork_parent, pid == t->base.tid ? 0 : CLONE_VM | CLONE_THREAD, 0, s->now);
 	untold_start(s, t);
 }
@@ -209,8 +219,6 @@ void sup_untold_check(struct supervisor *s)
 		if (!t)
 			return;
 		untold_adopt(s, (struct sup_task *)t);
-		if (t->state == TRACEE_UNTOLD)
-			return;	/* no memory */
 	}
 }
 

@@ -189,6 +189,7 @@ struct sup_task *sup_task_start(struct supervisor *s, pid_t tid, pid_t pid, enum
 
 /* sup_attach.c */
 int sup_attach(struct supervisor *s, pid_t pid);
+bool sup_call_undo(struct supervisor *s, struct sup_task *t);	/* an EINTR of our making */
 void sup_detach_start(struct supervisor *s);	/* let everything go */
 void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig);	/* a stopped one */
 

@@ -98,6 +98,7 @@ int proc_stat_load(pid_t tid, struct proc_stat *out)
 
 static void status_line_parse(const char *line, struct proc_status *out)
 {
+	unsigned long mask;
 	unsigned a, b;
 	int v;
 
@@ -111,6 +112,10 @@ static void status_line_parse(const char *line, struct proc_status *out)
 		out->uid = a, out->euid = b;
 	else if (sscanf(line, "Seccomp: %d", &v) == 1)
 		out->seccomp = v;
+	else if (sscanf(line, "SigPnd: %lx", &mask) == 1 || sscanf(line, "ShdPnd: %lx", &mask) == 1)
+		out->pending |= mask;
+	else if (sscanf(line, "SigBlk: %lx", &mask) == 1)
+		out->blocked = mask;
 	else if (sscanf(line, "Kthread: %d", &v) == 1)
 		out->kernel_thread = v == 1;
 }

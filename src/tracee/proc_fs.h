@@ -24,6 +24,7 @@ struct proc_status {
 	uid_t uid, euid;
 	int seccomp;		/* 0 none, 1 strict, 2 filter, -1 not told */
 	bool kernel_thread;
+	uint64_t pending, blocked;	/* signals, bit sig-1; pending: of the thread and of the process */
 };
 
 /* 0 or -errno (-ENOENT, -ESRCH: gone). */

@@ -126,6 +126,11 @@ void engine_run_attach(struct engine_run *r, pid_t pid)
 	run(r);
 }
 
+void engine_run_attach_all(struct engine_run *r)
+{
+	run(r);
+}
+
 void engine_run_fini(struct engine_run *r)
 {
 	free(r->records);

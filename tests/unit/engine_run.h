@@ -41,6 +41,7 @@ void engine_run_init(struct engine_run *r);
 /* argv[0] is looked up in the build directory unless it has a slash. */
 void engine_run_program(struct engine_run *r, char *const argv[]);
 void engine_run_attach(struct engine_run *r, pid_t pid);
+void engine_run_attach_all(struct engine_run *r);	/* to cfg.pids */
 void engine_run_fini(struct engine_run *r);
 
 /* Iterate over the records: NULL starts, NULL ends. */

@@ -251,6 +251,22 @@ START_TEST(interrupted_sleep_goes_on)
 }
 END_TEST
 
+/* Calls that the kernel never restarts: our coming and going must not show. */
+START_TEST(interrupted_epoll_goes_on)
+{
+	struct target t;
+
+	target_open(&t, (char *[]){ "fx_restart", "epoll", NULL });
+	line_read(&t, "ready");
+	usleep(50000);
+	stop_after_us = 50000;
+	attach_ok(t.pid);
+	ck_assert_uint_ge(engine_run_enters(&r, "epoll_wait"), 1);
+	line_read(&t, "epoll_wait: 1 errno 0");
+	ck_assert_int_eq(target_close(&t), 0);
+}
+END_TEST
+
 START_TEST(stopped_program_stays_stopped)
 {
 	struct proc_stat st;
@@ -274,6 +290,28 @@ START_TEST(stopped_program_stays_stopped)
 	ck_assert_int_ne(st.state, 'T');
 	kill(t.pid, SIGKILL);
 	ck_assert_int_eq(WTERMSIG(target_close(&t)), SIGKILL);
+}
+END_TEST
+
+START_TEST(one_of_several_refused)
+{
+	pid_t pids[2];
+	struct target t;
+
+	close(open(file, O_CREAT | O_WRONLY, 0666));
+	target_open(&t, (char *[]){ "fx_spin", "4", file, NULL });
+	line_read(&t, "ready");
+	pids[0] = t.pid;
+	pids[1] = 4194304;
+	r.cfg.pids = pids;
+	r.cfg.npids = 2;
+	engine_run_attach_all(&r);
+	ck_assert_int_eq(r.err, -TRACER_ERR_PTRACE);
+	/* the other one is as it was before */
+	ck_assert_uint_eq(untraced_threads(t.pid), 4);
+	unlink(file);
+	line_read(&t, "done");
+	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
 
@@ -779,7 +817,9 @@ static Suite *suite(void)
 	tcase_add_test(c, attach_threads_under_load);
 	tcase_add_test(c, attached_program_ends);
 	tcase_add_test(c, interrupted_sleep_goes_on);
+	tcase_add_test(c, interrupted_epoll_goes_on);
 	tcase_add_test(c, stopped_program_stays_stopped);
+	tcase_add_test(c, one_of_several_refused);
 	tcase_add_test(c, refusals);
 	tcase_add_test(c, daemon_is_let_go);
 	tcase_add_test(c, wait_all);
