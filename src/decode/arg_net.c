@@ -70,6 +70,12 @@ static const struct xlat *option_set(uint32_t level)
 		return &xlat_ipv6_option;
 	case IPPROTO_TCP:
 		return &xlat_tcp_option;
+	case IPPROTO_UDP:
+		return &xlat_udp_option;
+	case SOL_NETLINK:
+		return &xlat_netlink_option;
+	case SOL_PACKET:
+		return &xlat_packet_option;
 	default:
 		return NULL;
 	}

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include "decode/args.h"
+#include <sys/epoll.h>
 
 /* --- poll --- */
 
@@ -178,7 +179,7 @@ void arg_format_epoll_event(const struct arg *a)
 {
 	const uint8_t *p = arg_in(a, 0, 12, NULL);
 
-	if (p)
+	if (p && arg_value(a, 1) != EPOLL_CTL_DEL)	/* the kernel does not look at it then */
 		format_epoll_event(a, p);
 	else
 		arg_format_address(a);

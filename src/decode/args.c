@@ -325,6 +325,18 @@ static void format_limit(const struct arg *a)
 		arg_format_layout(a, l);
 }
 
+/* IPC_CREAT|0600 */
+static void format_flags_mode(const struct arg *a)
+{
+	uint64_t bits = (uint32_t)a->v & ~0777u;
+
+	if (bits) {
+		xlat_format(a->out, a->d->sets[a->i], bits);
+		strbuf_add_char(a->out, '|');
+	}
+	strbuf_add_fmt(a->out, "%#03o", (unsigned)a->v & 0777);
+}
+
 static const arg_fn formatters[ARG_KINDS] = {
 	[ARG_INT] = format_int,
 	[ARG_UINT] = format_uint,
@@ -340,6 +352,7 @@ static const arg_fn formatters[ARG_KINDS] = {
 	[ARG_ENUM] = format_enum,
 	[ARG_XFLAGS] = format_xflags,
 	[ARG_MODE] = arg_format_mode,
+	[ARG_FLAGS_MODE] = format_flags_mode,
 	[ARG_MKNOD_MODE] = arg_format_mknod_mode,
 	[ARG_DEV] = format_dev,
 	[ARG_SIGNAL] = arg_format_signal,

@@ -191,8 +191,6 @@ static bool nohang(const struct syscall_desc *d, const struct tracer_ev_call *c)
 {
 	int i = arg_of_set(d, &xlat_wait_options);
 
-	if (i < 0)
-		i = arg_of_set(d, &xlat_wait4_options);
 	return i >= 0 && i < c->nargs && (c->args[i] & WNOHANG);
 }
 

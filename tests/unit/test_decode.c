@@ -208,7 +208,7 @@ START_TEST(statx_and_statfs)
 	IS("statx(AT_FDCWD, \"/etc\", AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS, {stx_mask=STATX_BASIC_STATS, "
 	   "stx_attributes=0, stx_mode=S_IFDIR|0755, stx_size=4096, ...}) = 0", X, "statx", 0, A(AT_FDCWD), str("/etc"),
 	   A(0), A(0x7ff), (sx[1] = 7, OUT(sx)));
-	IS("statfs(\"/\", {f_type=EXT4_SUPER_MAGIC, f_bsize=4096, f_blocks=100, f_bfree=50, f_bavail=40, f_files=10, "
+	IS("statfs(\"/\", {f_type=EXT2_SUPER_MAGIC, f_bsize=4096, f_blocks=100, f_bfree=50, f_bavail=40, f_files=10, "
 	   "f_ffree=5, f_fsid={val=[0x2908210b, 0x64ce3163]}, f_namelen=255, f_frsize=4096, "
 	   "f_flags=ST_VALID|ST_RELATIME}) = 0", X, "statfs", 0, str("/"), OUT(sf));
 	end();
@@ -274,7 +274,7 @@ START_TEST(processes)
 	ck_assert_str_eq(text.p, "execve(\"/bin/ls\", [\"ls\", \"-l\"], NULL) = -1 ENOENT (No such file or directory)");
 	IS("wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = 99", X, "wait4", 99, A(-1), OUT(status), A(0),
 	   A(0));
-	IS("wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], WNOHANG|WUNTRACED, {ru_utime={tv_sec=0, "
+	IS("wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], WNOHANG|WSTOPPED, {ru_utime={tv_sec=0, "
 	   "tv_usec=158}, ru_stime={tv_sec=0, tv_usec=0}, ...}) = 99", X, "wait4", 99, A(-1), OUT(killed),
 	   A(WNOHANG | WUNTRACED), OUT(ru));
 	IS("wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGSEGV && WCOREDUMP(s)}], 0, NULL) = 9", X, "wait4", 9, A(-1),
@@ -303,6 +303,9 @@ START_TEST(limits_and_times)
 	struct timespec fixed[2] = { { 1, 2 }, { 3, 4 } };
 	uint32_t ts32[2] = { 7, 8 };
 	struct itimerval it = { { 1, 2 }, { 3, 4 } };
+	struct timespec left = { 0, 9 };
+	char text_at[96];
+	uint64_t at;
 
 	begin();
 	IS("prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0", X, "prlimit64", 0, A(0),
@@ -318,8 +321,15 @@ START_TEST(limits_and_times)
 	   OUT(zero));
 	IS("nanosleep({tv_sec=1, tv_nsec=500}, NULL) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)", X, "nanosleep",
 	   -516, IN(ts), A(0));
+	IS("nanosleep({tv_sec=1, tv_nsec=500}, {tv_sec=0, tv_nsec=9}) = -1 EINTR (Interrupted system call)", X, "nanosleep",
+	   -EINTR, IN(ts), OUT(left));
+	at = mem(&ts, sizeof(ts));
+	snprintf(text_at, sizeof(text_at), "nanosleep({tv_sec=1, tv_nsec=500}, %#llx) = 0", (unsigned long long)at);
+	IS(text_at, X, "nanosleep", 0, IN(ts), at);
 	IS("nanosleep({tv_sec=7, tv_nsec=8}, NULL) = 0", I, "nanosleep", 0, IN(ts32), A(0));
 	IS("clock_gettime64(CLOCK_REALTIME, {tv_sec=1, tv_nsec=500}) = 0", I, "clock_gettime64", 0, A(0), OUT(ts));
+	IS("shmget(IPC_PRIVATE, 4096, IPC_CREAT|0600) = 7", X, "shmget", 7, A(0), A(4096), A(01600));
+	IS("semget(IPC_PRIVATE, 1, 000) = 8", X, "semget", 8, A(0), A(1), A(0));
 	IS("utimensat(AT_FDCWD, \"f\", [UTIME_NOW, UTIME_OMIT], 0) = 0", X, "utimensat", 0, A(AT_FDCWD), str("f"),
 	   IN(utimes), A(0));
 	IS("utimensat(AT_FDCWD, \"f\", [{tv_sec=1, tv_nsec=2}, {tv_sec=3, tv_nsec=4}], 0) = 0", X, "utimensat", 0,
@@ -366,6 +376,9 @@ START_TEST(sockets)
 	   "getsockname", 0, A(6), OUT(sin), over(IN(biglen), &retlen, 4));
 	IS("setsockopt(6, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0", X, "setsockopt", 0, A(6), A(SOL_SOCKET),
 	   A(SO_REUSEADDR), IN(one), A(4));
+	IS("setsockopt(6, SOL_NETLINK, NETLINK_EXT_ACK, [1], 4) = 0", X, "setsockopt", 0, A(6), A(SOL_NETLINK), A(11),
+	   IN(one), A(4));
+	IS("setsockopt(6, 0x29a /* SOL_??? */, 0x7, [1], 4) = 0", X, "setsockopt", 0, A(6), A(666), A(7), IN(one), A(4));
 	IS("getsockopt(6, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0", X, "getsockopt", 0, A(6), A(SOL_SOCKET),
 	   A(SO_ERROR), out(&(int){ ECONNREFUSED }, 4), IN(len));
 	IS("sendto(6, \"hi\", 2, MSG_NOSIGNAL, NULL, 0) = 2", X, "sendto", 2, A(6), str("hi"), A(2), A(MSG_NOSIGNAL), A(0),
@@ -440,6 +453,7 @@ START_TEST(waiting)
 	struct epoll_event ev = { EPOLLIN | EPOLLET, { .u64 = 42 } };
 	uint8_t in[128] = { 1 << 3 }, outset[128] = { 1 << 1 }, none[128] = { 0 };
 	struct timeval tv = { 0, 10 }, left = { 0, 4 };
+	char text_at[96];
 	uint64_t at;
 
 	begin();
@@ -454,6 +468,9 @@ START_TEST(waiting)
 	   IN(tv));
 	IS("epoll_ctl(11, EPOLL_CTL_ADD, 7, {events=EPOLLIN|EPOLLET, data={u32=42, u64=42}}) = 0", X, "epoll_ctl", 0,
 	   A(11), A(1), A(7), IN(ev));
+	at = IN(ev);
+	snprintf(text_at, sizeof(text_at), "epoll_ctl(11, EPOLL_CTL_DEL, 7, %#llx) = 0", (unsigned long long)at);
+	IS(text_at, X, "epoll_ctl", 0, A(11), A(2), A(7), at);
 	IS("epoll_wait(11, [{events=EPOLLIN|EPOLLET, data={u32=42, u64=42}}], 5, 100) = 1", X, "epoll_wait", 1, A(11),
 	   OUT(ev), A(5), A(100));
 	IS("epoll_wait(11, [], 5, 100) = 0", X, "epoll_wait", 0, A(11), mem(NULL, 60), A(5), A(100));
