@@ -21,14 +21,18 @@
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
 
-static long map_rings(const struct agent_boot *boot)
+/* Libraries are mapped right below the latest mapping, and have to be in reach of a jump to the
+ * stubs, which are in the image: so what is large goes elsewhere, where that is free. */
+#define OUT_OF_THE_WAY 0x1000000000	/* 64 GiB */
+
+static long map_rings(const struct agent_boot *boot, uint64_t hint)
 {
 	long fd = agent_syscall(SYS_OPEN, (long)boot->rings_path, O_RDWR_CLOEXEC, 0, 0, 0, 0);
 	long at;
 
 	if (fd < 0)
 		return fd;
-	at = agent_syscall(SYS_MMAP, 0, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
+	at = agent_syscall(SYS_MMAP, (long)hint, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
 	agent_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
 	return at;
 }
@@ -57,15 +61,17 @@ static struct agent_block *block_init(const struct agent_boot *boot, uint64_t sl
 
 long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 {
+	uint64_t hint = ((uint64_t)agent_text_begin - OUT_OF_THE_WAY) & ~(uint64_t)4095;
 	long slots, rings, rc;
 	struct agent_block *b;
 
 	(void)here;
 	agent_syscall(SYS_CLOSE, image_fd, 0, 0, 0, 0, 0);
-	slots = agent_syscall(SYS_MMAP, 0, (long)boot->slots_size, PROT_RW, MAP_ANON_PRIVATE_NORESERVE, -1, 0);
+	slots = agent_syscall(SYS_MMAP, (long)(hint + boot->rings_size), (long)boot->slots_size, PROT_RW,
+			      MAP_ANON_PRIVATE_NORESERVE, -1, 0);
 	if (slots < 0)
 		return slots;
-	rings = map_rings(boot);
+	rings = map_rings(boot, hint);
 	if (rings < 0)
 		return rings;
 	b = block_init(boot, (uint64_t)slots, (uint64_t)rings);

@@ -41,28 +41,45 @@ static void set_span(struct patch *p, const struct patch_code *code, uint8_t for
 	memcpy(p->original, code->bytes + (at - code->base), len);
 }
 
+/* Straight-line, movable code from at to the site. */
+static bool leads_to(const struct patch_code *code, size_t at, size_t site)
+{
+	for (unsigned i = 0; at < site; i++) {
+		struct insn in;
+
+		if (i == FAR_INSNS || insn_decode(code->bytes + at, code->n - at, &in) < 0 || !insn_movable(&in))
+			return false;
+		at += in.len;
+	}
+	return at == site;
+}
+
+/* "mov $nr,%eax" with the number that just trapped: that it is one, and not the middle of something
+ * else, is as good as certain, since rax has that very value. */
+static bool is_load_of(const struct patch_code *code, size_t at, uint64_t nr)
+{
+	return is_mov_eax(code->bytes + at, nr) && at && (code->bytes[at - 1] & 0xf0) != 0x40 &&
+	       code->bytes[at - 1] != 0x66;
+}
+
 /* One long enough instruction right before, or "mov $nr,%eax" a little earlier. */
 static int choose_before(const struct patch_code *code, size_t site, uint64_t nr, struct patch *out)
 {
-	size_t at = site;
+	unsigned len;
 
-	for (unsigned i = 0; i < FAR_INSNS; i++) {
-		unsigned len = insn_before(code->bytes, at);
-
-		if (!len || at < len || site - (at - len) > FAR_BYTES ||
-		    !movable_at(code->bytes + at - len, code->n - (at - len), len))
-			return -ENOTSUP;
-		at -= len;
-		if (len >= JUMP_LEN && (!i || is_mov_eax(code->bytes + at, nr))) {
-			/* a mov of another number would mean that we misread the code */
-			if (code->bytes[at] == 0xb8 && len == 5 && !is_mov_eax(code->bytes + at, nr))
-				return -ENOTSUP;
-			set_span(out, code, i ? PATCH_FAR : PATCH_BEFORE, code->base + at, JUMP_LEN,
-				 (unsigned)(site - at));
+	for (size_t back = JUMP_LEN; back <= FAR_BYTES && back < site; back++)
+		if (is_load_of(code, site - back, nr) && leads_to(code, site - back, site)) {
+			set_span(out, code, back == JUMP_LEN ? PATCH_BEFORE : PATCH_FAR, code->base + site - back,
+				 JUMP_LEN, (unsigned)back);
 			return 0;
 		}
-	}
-	return -ENOTSUP;
+	len = insn_before(code->bytes, site);
+	/* a load of another number would mean that we misread the code */
+	if (len < JUMP_LEN || (len == 5 && code->bytes[site - 5] == 0xb8) ||
+	    !movable_at(code->bytes + site - len, code->n - (site - len), len))
+		return -ENOTSUP;
+	set_span(out, code, PATCH_BEFORE, code->base + site - len, JUMP_LEN, len);
+	return 0;
 }
 
 /* What compilers put behind the end of a function. */
