@@ -7,32 +7,25 @@
 #include "session/select.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 _Static_assert(FILTER_CALLS_MAX == ENGINE_CALLS_MAX, "the engine's bits are the filter's");
 
-static int load_paths(struct selection *sel, const struct option_value *list)
+static int load_paths(struct selection *sel, const struct option_value *list, char *why, size_t whylen)
 {
-	char cwd[4096], *real;
+	int r = 0;
 
-	if (!list->nlist)
-		return 0;
-	if (!getcwd(cwd, sizeof(cwd)))
-		cwd[0] = '\0';
-	sel->paths = calloc(2 * (size_t)list->nlist, sizeof(char *));
-	if (!sel->paths)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < list->nlist; i++) {
-		const char *p = list->list[i];
-		if (asprintf(&sel->paths[sel->npaths], "%s%s%s", p[0] == '/' ? "" : cwd, p[0] == '/' ? "" : "/", p) < 0)
-			return -ENOMEM;
-		real = realpath(sel->paths[sel->npaths++], NULL);
-		if (real)
-			sel->paths[sel->npaths++] = real;
+	for (uint32_t i = 0; i < list->nlist && !r; i++) {
+		r = match_paths_add(&sel->paths, list->list[i]);
+		if (r == -ENOMEM)
+			return r;
+		if (r == -ENOSPC)
+			snprintf(why, whylen, "-P %s: at most %u paths", list->list[i], MATCH_PATHS_MAX);
+		else if (r < 0)
+			snprintf(why, whylen, "-P '%s': %s", list->list[i],
+				 r == -EINVAL ? "a path is needed" : "the path is too long");
 	}
-	return 0;
+	return r < 0 ? -TRACER_ERR_USAGE : 0;
 }
 
 static int load_expr(struct selection *sel, const char *expr, char *why, size_t whylen)
@@ -52,7 +45,8 @@ int selection_load(struct selection *sel, const struct tracer_options *o, char *
 
 	*sel = (struct selection){ .min_ns = option_num(o, OPT_MIN_DURATION) };
 	filter_init(&sel->filter);
-	r = load_paths(sel, &o->v[OPT_TRACE_PATH]);
+	match_paths_init(&sel->paths);
+	r = load_paths(sel, &o->v[OPT_TRACE_PATH], why, whylen);
 	for (uint32_t i = 0; i < exprs->nlist && !r; i++)
 		r = load_expr(sel, exprs->list[i], why, whylen);
 	if (!r && option_num(o, OPT_SUCCESSFUL_ONLY))
@@ -64,11 +58,7 @@ int selection_load(struct selection *sel, const struct tracer_options *o, char *
 
 void selection_fini(struct selection *sel)
 {
-	for (uint32_t i = 0; i < sel->npaths; i++)
-		free(sel->paths[i]);
-	free(sel->paths);
-	sel->paths = NULL;
-	sel->npaths = 0;
+	match_paths_fini(&sel->paths);
 }
 
 static enum filter_status record_status(const struct tracer_ev_call *ev)
@@ -84,36 +74,17 @@ bool selection_wants_record(const struct selection *sel, const struct tracer_ev_
 	       filter_wants_status(&sel->filter, record_status(ev));
 }
 
-static bool path_listed(const struct selection *sel, const char *path, size_t n)
-{
-	for (uint32_t i = 0; i < sel->npaths; i++)
-		if (strlen(sel->paths[i]) == n && !memcmp(sel->paths[i], path, n))
-			return true;
-	return false;
-}
-
-static bool wants_path(const struct selection *sel, const struct call *c)
-{
-	const struct fd_entry *fd = call_fd_entry(c);
-	struct strbuf sb;
-	char mem[4200];
-
-	if (fd && fd->target && path_listed(sel, fd->target, fd->len))
-		return true;
-	strbuf_init_fixed(&sb, mem, sizeof(mem));
-	return call_path(c, &sb) && path_listed(sel, sb.p, sb.len);
-}
-
+/* Where both are asked for one of them is enough. */
 bool selection_wants_call(const struct selection *sel, const struct call *c)
 {
-	if (!sel->npaths)
-		return filter_wants_fd(&sel->filter, call_fd(c));
-	return wants_path(sel, c) || (sel->filter.fds_set && filter_wants_fd(&sel->filter, call_fd(c)));
+	if (!sel->paths.count)
+		return call_matches_fd(c, &sel->filter);
+	return call_matches_path(c, &sel->paths) || (sel->filter.fds_set && call_matches_fd(c, &sel->filter));
 }
 
 bool selection_reads_calls(const struct selection *sel)
 {
-	return sel->npaths || sel->filter.fds_set;
+	return sel->paths.count || sel->filter.fds_set;
 }
 
 void selection_format_engine(const struct selection *sel, struct engine_selection *out)

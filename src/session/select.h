@@ -8,15 +8,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "decode/decode.h"
+#include "decode/match.h"
 #include "engine/engine.h"
 #include "session/options.h"
 #include "syscalls/filter.h"
 
 struct selection {
 	struct filter filter;
-	char **paths;			/* of -P, absolute; each also with its links resolved */
-	uint32_t npaths;
+	struct match_paths paths;	/* of -P */
 	uint64_t min_ns;		/* shorter calls are not for people: the consumer looks */
 };
 
