@@ -196,18 +196,26 @@ void signal_format_name(struct strbuf *out, int sig)
 
 /* --- descriptors --- */
 
+/* A socket's target is our own text, escaped when it was made, or a link text that a record
+ * brought: what is not printable there is no socket's name. */
+static void add_printable(struct strbuf *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		strbuf_add_char(out, p[i] >= 0x20 && p[i] < 0x7f ? p[i] : '?');
+}
+
 /* Without -yy a socket's addresses are left out, as strace has it: socket:[TCP]. */
-static void format_socket(struct strbuf *out, const char *target, size_t n)
+static void format_socket(struct strbuf *out, const char *target, size_t n, bool details)
 {
 	const char *colon = memchr(target, ':', n);
 	size_t name = colon ? (size_t)(colon - target) : n;
 
-	if (n >= 8 && !memcmp(target, "socket:[", 8)) {
-		quote_format_bare(out, target, n);
+	if (details || (n >= 8 && !memcmp(target, "socket:[", 8))) {
+		add_printable(out, target, n);
 		return;
 	}
 	strbuf_add_str(out, "socket:[");
-	quote_format_bare(out, target, name);
+	add_printable(out, target, name);
 	strbuf_add_char(out, ']');
 }
 
@@ -215,8 +223,8 @@ void fd_format_target(struct strbuf *out, const char *target, size_t n, uint8_t 
 		      const struct decode_options *o)
 {
 	strbuf_add_char(out, '<');
-	if (kind == FD_SOCKET && !o->fd_details)
-		format_socket(out, target, n);
+	if (kind == FD_SOCKET)
+		format_socket(out, target, n, o->fd_details);
 	else
 		quote_format_bare(out, target, n);
 	strbuf_add_char(out, '>');
