@@ -77,7 +77,7 @@ int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out
 
 	if (room > g->cap) {
 		/* Half as much again: batches differ a little. */
-		uint8_t *mem = malloc(room + room / 2);
+		uint8_t *mem = malloc(GZIP_HEADROOM + room + room / 2);
 
 		if (!mem)
 			return -ENOMEM;
@@ -85,10 +85,10 @@ int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out
 		g->out = mem;
 		g->cap = room + room / 2;
 	}
-	got = g->ops->encode(g->state, in, n, g->out, g->cap);
+	got = g->ops->encode(g->state, in, n, g->out + GZIP_HEADROOM, g->cap);
 	if (got < 0)
 		return (int)got;
-	*out = g->out;
+	*out = g->out + GZIP_HEADROOM;
 	*len = (size_t)got;
 	return 0;
 }

@@ -297,6 +297,7 @@ int http_transport_new(struct http_transport **out, const struct http_config *cf
 	curl_global_init(CURL_GLOBAL_DEFAULT);	/* counted; thread-safe since 7.84 */
 	t->easy = curl_easy_init();
 	t->multi = curl_multi_init();
+	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, 1L);
 	err = t->abort_fd < 0 || !t->easy || !t->multi ? -ENOMEM : 0;
 	if (!err)
 		err = tls_files_check(cfg, why, whylen);
@@ -329,18 +330,20 @@ void http_transport_free(struct http_transport *t)
 /* ---- a post ---- */
 
 /* gRPC needs HTTP/2.  In the clear there is no negotiation, so it is spoken at
- * once; with TLS it is what ALPN agrees on. */
+ * once; with TLS it is what ALPN agrees on.  Before 8.0 (curl pull request
+ * 10643) prior knowledge must not meet a connection that is there already: a
+ * live one is asked for plain HTTP/2, after any failure a fresh one is made. */
 static void choose_version(struct http_transport *t)
 {
-	static const unsigned fixed = 0x080000;	/* curl pull request 10643 */
+	static const unsigned fixed = 0x080000;
+	bool broken = curl_version_info(CURLVERSION_NOW)->version_num < fixed;
 	long version = CURL_HTTP_VERSION_2TLS;
 
 	if (t->protocol != OTLP_GRPC)
 		return;
 	if (!t->tls) {
-		version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-		if (t->connected && curl_version_info(CURLVERSION_NOW)->version_num < fixed)
-			version = CURL_HTTP_VERSION_2_0;
+		version = t->connected && broken ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)(!t->connected && broken));
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, version);
 }

@@ -22,7 +22,9 @@ int otlp_encoder_new(struct otlp_encoder **out, size_t max_bytes);
 void otlp_encoder_free(struct otlp_encoder *e);
 /* One request with all the spans, grouped by resource in order of first
  * appearance, each group in the order given.  *out is valid until the next
- * call.  0, -E2BIG (split the batch), -ENOMEM. */
+ * call, and OTLP_HEADROOM bytes before it may be written, too.  0, -E2BIG
+ * (split the batch), -ENOMEM. */
+#define OTLP_HEADROOM 8u
 int otlp_encode_spans(struct otlp_encoder *e, struct span *const *spans, size_t n,
 		      const uint8_t **out, size_t *len);
 /* Never less than what the span adds to a request (without its resource). */

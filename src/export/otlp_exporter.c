@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <tracer/error.h>
 #include "base/clock.h"
+#include "export/grpc.h"
 #include "export/gzip.h"
 #include "export/http_transport.h"
 #include "export/otlp_encode.h"
@@ -60,11 +61,12 @@ static void say(struct otlp_exporter *e, struct export_outcome *out, const char 
 	strbuf_add_fmt(&sb, "collector %s %s%s%s", e->endpoint.shown, what, *detail ? ": " : "", detail);
 }
 
-static void judge_success(struct otlp_exporter *e, const struct http_reply *r, size_t n, struct export_outcome *out)
+static void judge_success(struct otlp_exporter *e, enum http_body type, const uint8_t *body, size_t len, size_t n,
+			  struct export_outcome *out)
 {
 	struct otlp_answer a;
 
-	otlp_decode_success(&a, r->type, r->body, r->len);
+	otlp_decode_success(&a, type, body, len);
 	if (a.rejected > n)
 		a.rejected = n;
 	out->accepted += n - a.rejected;
@@ -87,7 +89,7 @@ static enum verdict judge_status(struct otlp_exporter *e, const struct http_repl
 
 	out->http_status = r->status;
 	if (r->status >= 200 && r->status < 300) {
-		judge_success(e, r, n, out);
+		judge_success(e, r->type, r->body, r->len, n, out);
 		return VERDICT_DONE;
 	}
 	otlp_decode_error(&a, r->type, r->body, r->len);
@@ -97,11 +99,46 @@ static enum verdict judge_status(struct otlp_exporter *e, const struct http_repl
 	return retry_http_status(r->status) ? VERDICT_AGAIN : VERDICT_FATAL;
 }
 
-static enum verdict judge(struct otlp_exporter *e, const struct http_reply *r, size_t n, struct export_outcome *out)
+/* A status that came, or the one an HTTP error stands for.  The time that the
+ * server asks for goes into the reply, where Retry-After would be. */
+static enum verdict judge_grpc(struct otlp_exporter *e, struct http_reply *r, size_t n, struct export_outcome *out)
+{
+	int code = r->grpc_status >= 0 ? r->grpc_status : grpc_status_of_http(r->status);
+	const uint8_t *body = NULL;
+	struct otlp_answer a;
+	size_t len = 0;
+	char what[64];
+
+	out->http_status = r->status;
+	out->rpc_status = code;
+	if (code == 0) {
+		grpc_decode_message(r->body, r->len, &body, &len);
+		judge_success(e, HTTP_BODY_GRPC, body, len, n, out);
+		return VERDICT_DONE;
+	}
+	otlp_decode_details(&a, r->grpc_details);
+	if (a.retry_info && r->retry_after_ns < a.retry_delay_ns)
+		r->retry_after_ns = a.retry_delay_ns;
+	if (r->grpc_status < 0 && r->type == HTTP_BODY_GRPC && r->status == 200) {
+		/* The stream ended before its trailers: as a lost connection. */
+		out->result = EXPORT_FAILED;
+		say(e, out, "broke the stream off", "");
+		return VERDICT_AGAIN;
+	}
+	if (r->grpc_status < 0)
+		snprintf(what, sizeof(what), "is no gRPC server, it answered %d", r->status);
+	else
+		snprintf(what, sizeof(what), "answered %s", grpc_status_name(code));
+	say(e, out, what, r->grpc_message);
+	out->result = EXPORT_FAILED;
+	return retry_grpc_status(code, a.retry_info) ? VERDICT_AGAIN : VERDICT_FATAL;
+}
+
+static enum verdict judge(struct otlp_exporter *e, struct http_reply *r, size_t n, struct export_outcome *out)
 {
 	switch (r->result) {
 	case HTTP_ANSWERED:
-		return judge_status(e, r, n, out);
+		return e->protocol == OTLP_GRPC ? judge_grpc(e, r, n, out) : judge_status(e, r, n, out);
 	case HTTP_UNREACHABLE:
 		out->result = EXPORT_REFUSED;
 		say(e, out, "cannot be reached", r->error);
@@ -196,6 +233,12 @@ static void send_spans(struct otlp_exporter *e, struct span *const *spans, size_
 		snprintf(out->message, sizeof(out->message), "cannot encode spans: %s", tracer_strerror(err));
 		return;
 	}
+	if (e->protocol == OTLP_GRPC) {
+		/* Both buffers have room in front of what they return. */
+		grpc_encode_head((uint8_t *)(uintptr_t)body, len, e->gzip != NULL);
+		body -= GRPC_FRAME;
+		len += GRPC_FRAME;
+	}
 	send_body(e, body, len, n, deadline, out);
 }
 
@@ -209,7 +252,12 @@ static void log_failure(struct otlp_exporter *e, const struct export_outcome *ou
 	e->logged_failure = true;
 }
 
-/* 400 and 413 are about this batch, not about the collector. */
+/* 400 and 413 (INVALID_ARGUMENT) are about this batch, not about the collector. */
+static bool is_about_the_batch(const struct export_outcome *out)
+{
+	return out->http_status == 400 || out->http_status == 413 || out->rpc_status == 3 || out->attempts == 0;
+}
+
 static void note_outcome(struct otlp_exporter *e, const struct export_outcome *out)
 {
 	bool good = out->result == EXPORT_OK || out->result == EXPORT_PARTIAL;
@@ -218,8 +266,8 @@ static void note_outcome(struct otlp_exporter *e, const struct export_outcome *o
 		log_msg(e->log, LOG_WARN, "collector %s answers again", e->endpoint.shown);
 		e->logged_failure = false;
 	} else if (!good) {
-		bool ours = out->http_status == 400 || out->http_status == 413 || out->attempts == 0;
-		bool opened = !ours && breaker_add_failure(&e->breaker, clock_mono_ns(), out->result == EXPORT_REFUSED);
+		bool opened = !is_about_the_batch(out) &&
+			breaker_add_failure(&e->breaker, clock_mono_ns(), out->result == EXPORT_REFUSED);
 
 		log_failure(e, out, opened);
 	}
@@ -232,7 +280,7 @@ static void otlp_export(struct span_exporter *base, struct span *const *spans, s
 {
 	struct otlp_exporter *e = exporter_of(base);
 
-	*out = (struct export_outcome){ .result = EXPORT_OK };
+	*out = (struct export_outcome){ .result = EXPORT_OK, .rpc_status = -1 };
 	if (n == 0)
 		return;
 	if (http_transport_aborted(e->transport) || breaker_check(&e->breaker, clock_mono_ns()) > 0) {
@@ -282,12 +330,10 @@ static void otlp_free(struct span_exporter *base)
 	free(e);
 }
 
-static const struct span_exporter_ops otlp_ops = {
-	.name = "otlp_http_span_exporter",
-	.export = otlp_export,
-	.hold = otlp_hold,
-	.abort = otlp_abort,
-	.free = otlp_free,
+/* Names as otel.component.type has them; indexed by protocol. */
+#define OPS(type) { .name = type, .export = otlp_export, .hold = otlp_hold, .abort = otlp_abort, .free = otlp_free }
+static const struct span_exporter_ops otlp_ops[] = {
+	OPS("otlp_http_span_exporter"), OPS("otlp_http_json_span_exporter"), OPS("otlp_grpc_span_exporter"),
 };
 
 /* ---- set-up ---- */
@@ -346,7 +392,7 @@ int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config 
 
 	if (!e)
 		return -ENOMEM;
-	e->base.ops = &otlp_ops;
+	e->base.ops = &otlp_ops[cfg->protocol];
 	e->protocol = cfg->protocol;
 	e->log = cfg->log;
 	err = exporter_init(e, cfg, why, whylen);

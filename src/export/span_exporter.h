@@ -23,6 +23,7 @@ struct export_outcome {
 	uint64_t bytes, wire_bytes;	/* before and after compression, of all attempts */
 	uint32_t attempts;
 	int http_status;		/* 0 none */
+	int rpc_status;			/* gRPC: code; else -1 */
 	char message[256];		/* for the user, may be empty */
 };
 

@@ -4,12 +4,17 @@ prints every span as one line, or compares OTLP/JSON lines with it.
 
   decode.py text FILE.pb       one line a span, as otlp-emit prints them
   decode.py json FILE.pb FILE.jsonl
-  decode.py serve PORTFILE FILE.pb   HTTP receiver: appends bodies, one request
+  decode.py serve PORTFILE FILE.pb [CERT KEY [CLIENT_CA]]
+                               HTTP receiver: appends bodies, one request
+  decode.py serve-unix READYFILE FILE.pb SOCKET
 """
 import base64
 import gzip
 import http.server
 import json
+import os
+import socketserver
+import ssl
 import struct
 import sys
 
@@ -122,15 +127,34 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(portfile, out):
+def listening(portfile, port):
+    with open(portfile + ".tmp", "w") as f:
+        f.write(str(port))
+    os.rename(portfile + ".tmp", portfile)
+
+
+def serve(portfile, out, *tls):
     Receiver.out = out
     Receiver.protocol_version = "HTTP/1.1"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    with open(portfile + ".tmp", "w") as f:
-        f.write(str(server.server_port))
-    import os
-    os.rename(portfile + ".tmp", portfile)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls[0], tls[1])
+        if len(tls) > 2:
+            context.load_verify_locations(tls[2])
+            context.verify_mode = ssl.CERT_REQUIRED
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *args: None
+    listening(portfile, server.server_port)
     server.serve_forever()
 
 
-{"text": text, "json": compare, "serve": serve}[sys.argv[1]](*sys.argv[2:])
+def serve_unix(portfile, out, path):
+    Receiver.out = out
+    Receiver.protocol_version = "HTTP/1.1"
+    server = socketserver.ThreadingUnixStreamServer(path, Receiver)
+    listening(portfile, 0)
+    server.serve_forever()
+
+
+{"text": text, "json": compare, "serve": serve, "serve-unix": serve_unix}[sys.argv[1]](*sys.argv[2:])

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <tracer/error.h>
+#include "export/grpc.h"
 #include "export/otlp_endpoint.h"
 #include "export/otlp_exporter.h"
 #include "export/otlp_response.h"
@@ -370,6 +371,30 @@ START_TEST(test_error_bodies)
 }
 END_TEST
 
+START_TEST(test_grpc)
+{
+	uint8_t frame[GRPC_FRAME + 300] = { 0 };
+	const uint8_t *m;
+	size_t n;
+
+	grpc_encode_head(frame + GRPC_FRAME, 300, true);
+	ck_assert_int_eq(memcmp(frame, "\x01\x00\x00\x01\x2c", 5), 0);
+	ck_assert(!grpc_decode_message(frame, sizeof(frame), &m, &n));		/* compressed */
+	grpc_encode_head(frame + GRPC_FRAME, 300, false);
+	ck_assert(grpc_decode_message(frame, sizeof(frame), &m, &n));
+	ck_assert_ptr_eq(m, frame + GRPC_FRAME);
+	ck_assert_uint_eq(n, 300);
+	ck_assert(!grpc_decode_message(frame, sizeof(frame) - 1, &m, &n));	/* cut */
+	ck_assert(!grpc_decode_message(frame, 4, &m, &n));
+	ck_assert_str_eq(grpc_status_name(14), "UNAVAILABLE");
+	ck_assert_str_eq(grpc_status_name(17), "UNKNOWN");
+	ck_assert_str_eq(grpc_status_name(-1), "UNKNOWN");
+	ck_assert_int_eq(grpc_status_of_http(503), 14);
+	ck_assert_int_eq(grpc_status_of_http(404), 12);
+	ck_assert_int_eq(grpc_status_of_http(200), 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("otlp-rules");
@@ -388,6 +413,7 @@ int main(void)
 	tcase_add_test(tcase, test_success_bodies);
 	tcase_add_test(tcase, test_cut_json);
 	tcase_add_test(tcase, test_error_bodies);
+	tcase_add_test(tcase, test_grpc);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
