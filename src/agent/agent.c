@@ -196,6 +196,8 @@ uint32_t agent_enter(struct agent_block *b)
 	begin(b, ctl, nargs, bound, flags_of(action));
 	if (plan && plan->flags & CAP_PLAN_ENTER)
 		agent_capture(b, plan, CAP_F_ENTER);
+	b->entered_size = b->size;
+	b->entered_pieces = ((const struct tracer_ev_call *)b->cur)->ncaptures;
 	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER) {
 		struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
 

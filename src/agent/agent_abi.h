@@ -72,7 +72,7 @@ struct agent_boot {
 	uint64_t rings_size;			/* bytes of the mapping */
 	uint64_t ring_stride;
 	uint64_t ring_size;			/* data bytes of one ring */
-	uint64_t head;				/* where this task's ring goes on */
+	uint64_t head, tail;			/* where this task's ring goes on */
 	uint32_t slot;
 	int32_t tid;
 	char image_path[AGENT_PATH_MAX];
@@ -104,6 +104,8 @@ struct agent_block {
 	uint32_t slot;
 	int32_t pid;		/* own pid in our own namespace, 0: not asked yet */
 	uint32_t size;		/* bytes of the pending record so far */
+	uint32_t entered_size;	/* ... before the call, ... */
+	uint32_t entered_pieces;	/* ... with so many captures */
 	uint64_t magic;
 };
 
@@ -134,8 +136,8 @@ _Static_assert(offsetof(struct agent_block, r9) == AGENT_B_R9, "offset known to 
 _Static_assert(offsetof(struct agent_block, flags) == AGENT_B_FLAGS, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
-_Static_assert(sizeof(struct agent_block) == 216, "block is ABI");
-_Static_assert(sizeof(struct agent_boot) == 160, "boot is ABI");
+_Static_assert(sizeof(struct agent_block) == 224, "block is ABI");
+_Static_assert(sizeof(struct agent_boot) == 168, "boot is ABI");
 
 /* The agent as linked: bytes and the offsets of its landmarks. */
 struct agent_image {

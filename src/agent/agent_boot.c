@@ -46,7 +46,7 @@ static struct agent_block *block_init(const struct agent_boot *boot, uint64_t sl
 	b->stack = (uint64_t)b;
 	b->self = (uint64_t)b;
 	b->head = boot->head;
-	b->tail = boot->head;
+	b->tail = boot->tail;
 	b->ring = rings + boot->slot * boot->ring_stride;
 	b->ring_size = boot->ring_size;
 	b->image = (uint64_t)agent_text_begin;

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <tracer/error.h>
+#include "tracee/proc_fs.h"
 
 #define PR_SET_DISPATCH 59
 
@@ -177,12 +178,52 @@ static void child_refuse(struct inproc *e, struct sup_task *t, struct arch_regs 
 	trap_fall_back(e, t, "there is no slot left for it");
 }
 
+/* Its parent was killed before it could tell of it: what we have to know is in the block that it
+ * inherited. */
+static struct inproc_task *orphan_new(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it;
+	struct arch_regs regs;
+	struct agent_block b;
+
+	if (tracee_regs_load(t->base.tid, &regs) < 0 || !regs.r.gs_base ||
+	    mem_read(&t->base.group->mem, regs.r.gs_base, &b, sizeof(b)) != sizeof(b) || b.magic != AGENT_MAGIC)
+		return NULL;
+	it = task_new(e);
+	if (!it)
+		return NULL;
+	t->hook = it;
+	it->mm = mm_new(e);
+	if (!it->mm)
+		return NULL;
+	it->mm->image = b.image;
+	it->mm->slots = b.slots;
+	it->mm->rings = b.rings;
+	it->mm->known = true;
+	it->mm->closed = true;
+	it->birth = b;
+	it->mode = slot_get(e, it) ? INPROC_ON : INPROC_OFF;
+	return it;
+}
+
+/* The parent lives, so its event will come. */
+static bool expects_birth(struct supervisor *s, const struct sup_task *t)
+{
+	struct proc_status st;
+
+	if (proc_status_load(t->base.tid, &st) < 0)
+		return false;
+	return tgroup_lookup(&s->tasks, st.tgid == t->base.tid ? st.ppid : st.tgid) != NULL;
+}
+
 static void on_first_stop(struct supervisor *s, struct sup_task *t)
 {
 	struct inproc *e = inproc_from(s);
 	struct inproc_task *it = inproc_of(t);
 	struct arch_regs regs;
 
+	if (!it)
+		it = orphan_new(e, t);
 	if (!it || (it->mode == INPROC_OFF && !it->birth.magic) || t->let_go)
 		return;
 	if (tracee_regs_load(t->base.tid, &regs) < 0)
@@ -280,6 +321,7 @@ static enum tracee_resume resume_how(const struct supervisor *s, const struct su
 static const struct sup_hooks hooks = {
 	.on_birth = on_birth,
 	.on_first_stop = on_first_stop,
+	.expects_birth = expects_birth,
 	.on_exec = on_exec,
 	.on_death = on_death,
 	.on_signal = on_signal,

@@ -70,6 +70,7 @@ struct inproc_sites {
 struct inproc_mm {
 	unsigned refs;			/* tasks */
 	bool known;			/* the addresses below were learnt */
+	bool closed;			/* what was patched before is not known: no more patches */
 	bool off;			/* traced by stops from now on */
 	uint64_t image, slots, rings;
 	uint64_t text_base, text_end;	/* of the executable, where its last page has room; else 0 */

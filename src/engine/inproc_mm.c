@@ -305,7 +305,7 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
 
-	if (site->patched && site_valid(t, site))
+	if (mm->closed || (site->patched && site_valid(t, site)))
 		return;
 	site->patched = false;
 	if (!patch_plan(e, t, mm, site->at, nr, &site->patch)) {

@@ -63,16 +63,14 @@ static void record_discard(struct inproc *e, const struct inproc_task *it, struc
 	struct ring_header *hdr = arena_ring(e->arena, it->slot);
 
 	if (c) {
+		b->head = b->pos + c->head.size;
+		atomic_store_explicit((_Atomic uint64_t *)&hdr->head, b->head, memory_order_relaxed);
 		ring_settle(&c->head, TRACER_EV_NONE);
-	} else if (b->cur && b->pos == b->head && hdr->head == b->head) {
+	} else if (b->cur && b->pos == b->head) {
 		/* its first word was not written yet */
 		c = (void *)((uint8_t *)(hdr + 1) + (b->pos & (e->arena->ring_size - 1)));
 		memset(c, 0, RECORD_HEAD + 8 * TRACER_ARGS_MAX);
-	} else {
-		b->head = hdr->head;
 	}
-	if (c && b->head == b->pos)
-		b->head = hdr->head > b->pos ? hdr->head : b->pos;
 	b->cur = 0;
 }
 
@@ -103,8 +101,11 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 	c->head.time = clock_ticks(e->sup.out.clock);
 	if (c->head.time < c->start)
 		c->head.time = c->start;
+	/* what the agent has captured after the call is captured again */
+	if (b->entered_pieces < c->ncaptures)
+		c->ncaptures = (uint8_t)b->entered_pieces;
 	size = arena_complete(c);
-	if (nr >= 0 && nr < (int32_t)AGENT_NR_MAX && ctl->plans[nr].nrules && size == b->size) {
+	if (nr >= 0 && nr < (int32_t)AGENT_NR_MAX && ctl->plans[nr].nrules && size == b->entered_size) {
 		c->head.flags |= result_flags(ret);
 		size = capture_append(&ctl->plans[nr], &ctl->limits, &reader, 0, c, size, ctl->bound[nr]);
 	}

@@ -174,7 +174,7 @@ void sup_untold_add(struct supervisor *s, pid_t tid, int status)
 
 	/* a dead stranger: a child of this thread that is not ours, or one of ours that
 	 * was killed before anybody told of it */
-	if (!WIFSTOPPED(status) && !s->forking) {
+	if (!WIFSTOPPED(status) && !s->forking && !s->hooks) {
 		log_msg(s->cfg.log, LOG_DEBUG, "pid %d ended, which is not traced", (int)tid);
 		return;
 	}
@@ -207,6 +207,11 @@ static void untold_adopt(struct supervisor *s, struct sup_task *t)
 	untold_start(s, t);
 }
 
+static bool expected(struct supervisor *s, const struct sup_task *t)
+{
+	return s->hooks && s->hooks->expects_birth && s->hooks->expects_birth(s, t);
+}
+
 void sup_untold_check(struct supervisor *s)
 {
 	while (s->tasks.untold && !s->forking) {
@@ -215,7 +220,7 @@ void sup_untold_check(struct supervisor *s)
 
 		do
 			t = task_next(&s->tasks, &pos);
-		while (t && t->state != TRACEE_UNTOLD);
+		while (t && (t->state != TRACEE_UNTOLD || expected(s, (struct sup_task *)t)));
 		if (!t)
 			return;
 		untold_adopt(s, (struct sup_task *)t);

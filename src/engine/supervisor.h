@@ -90,6 +90,8 @@ struct sup_hooks {
 	/* After the records of the event; the task is held and will be resumed. */
 	void (*on_birth)(struct supervisor *s, struct sup_task *parent, struct sup_task *child, uint64_t flags);
 	void (*on_first_stop)(struct supervisor *s, struct sup_task *t);
+	/* A held child (UNTOLD): somebody lives who will tell of it, though no call of his is open. */
+	bool (*expects_birth)(struct supervisor *s, const struct sup_task *child);
 	void (*on_exec)(struct supervisor *s, struct sup_task *t);
 	void (*on_death)(struct supervisor *s, struct sup_task *t);
 	void (*on_group_free)(struct supervisor *s, struct sup_group *g);
