@@ -8,6 +8,5 @@
 #include <tracer/event.h>
 #include <tracer/options.h>
 #include <tracer/session.h>
-#include <tracer/collect.h>
 
 #endif

@@ -15,8 +15,10 @@
 
 extern char **environ;
 
-static const struct { const char *name; int (*main)(int argc, char **argv); } subcommands[] = {
-	{ "collect", tracer_collect_main },
+/* Programs of their own, so that the tracer does not load what only they need
+ * (the receiver's HTTP and TLS libraries are a fifth of its memory). */
+static const struct { const char *name, *program; } subcommands[] = {
+	{ "collect", "tracer-collect" },
 };
 
 void cli_log(void *ctx, int level, const char *message)
@@ -44,6 +46,26 @@ static void hold_standard_fds(void)
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+}
+
+/* The program beside this one (a build tree, a copied directory), else where it was installed. */
+static int exec_subcommand(const char *program, char **argv)
+{
+	char self[4096], path[4352], message[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		snprintf(path, sizeof(path), "%s/%s", self, program);
+		execv(path, argv);
+	}
+	snprintf(path, sizeof(path), "%s/%s", PKGLIBEXECDIR, program);
+	execv(path, argv);
+	snprintf(message, sizeof(message), "%s: %s: it belongs beside tracer or into %s", program, strerror(errno),
+		 PKGLIBEXECDIR);
+	cli_log(NULL, TRACER_LOG_ERROR, message);
+	return CLI_EXIT_FAILURE;
 }
 
 static int option_set(const struct tracer_options *o, const char *name)
@@ -158,7 +180,7 @@ int main(int argc, char **argv)
 	hold_standard_fds();
 	for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
 		if (!strcmp(argv[1], subcommands[i].name))
-			return subcommands[i].main(argc - 1, argv + 1);
+			return exec_subcommand(subcommands[i].program, argv + 1);
 	if (tracer_options_new(&o) < 0)
 		return CLI_EXIT_FAILURE;
 	r = cli_options_load(o, argc, argv, environ, &first);

@@ -6,8 +6,7 @@
  * lock.  For anything that should last, use the OpenTelemetry Collector.
  */
 #include "config.h"
-#include <tracer/collect.h>
-#include <tracer/version.h>
+#include "collect/collect.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -239,7 +238,7 @@ static void report(const struct collector *c, const struct receiver_stats *s)
 	fputc('\n', stderr);
 }
 
-int tracer_collect_main(int argc, char **argv)
+int collect_main(int argc, char **argv)
 {
 	struct collector c = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct receiver *r = NULL;
