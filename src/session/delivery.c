@@ -58,10 +58,14 @@ static int open_exporter(struct delivery *d, const struct tracer_options *o, con
 	struct otlp_config cfg = {
 		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
 		.endpoint_kind = endpoint_kind(o->v[OPT_OTLP_ENDPOINT].origin),
-		.protocol = OTLP_HTTP_PROTOBUF,
+		.protocol = (enum otlp_protocol)option_num(o, OPT_OTLP_PROTOCOL),	/* choices in the order of the enum */
+		.insecure = option_num(o, OPT_OTLP_INSECURE) != 0,
 		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
 		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
 		.headers = option_str(o, OPT_OTLP_HEADERS),
+		.certificate = option_str(o, OPT_OTLP_CERTIFICATE),
+		.client_certificate = option_str(o, OPT_OTLP_CLIENT_CERTIFICATE),
+		.client_key = option_str(o, OPT_OTLP_CLIENT_KEY),
 		.log = log,
 	};
 	int r = otlp_http_exporter_new(&d->exporter, &cfg, why, whylen);
@@ -118,7 +122,7 @@ static uint64_t export_timeout(const struct tracer_options *o)
 {
 	uint64_t exporter = option_num(o, OPT_OTLP_TIMEOUT), processor = option_num(o, OPT_OTLP_EXPORT_TIMEOUT);
 
-	return processor && processor < exporter ? processor : exporter;
+	return processor && (!exporter || processor < exporter) ? processor : exporter;
 }
 
 static int start_batch(struct delivery *d, const struct tracer_options *o, const struct log *log)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "base/parse.h"
 
 const struct tracer_option option_rows[OPTIONS] = {
@@ -160,7 +161,7 @@ static int parse_choice(const struct tracer_option *row, const char *text, struc
 
 	for (uint64_t i = 0; p; i++) {
 		size_t len = strcspn(p, "|");
-		if (len == n && !strncmp(p, text, n)) {
+		if (len == n && !strncasecmp(p, text, n)) {
 			v->num = i;
 			return 0;
 		}
@@ -349,7 +350,23 @@ static const char *environ_lookup(char *const *envp, const char *name)
 	return NULL;
 }
 
-/* The specification: an empty value counts as unset, a bad one is reported and ignored. */
+/* What the specification's variables take, which is less than our options do:
+ * of booleans only true and false, of numbers and durations only digits. */
+static bool otel_value_valid(const struct tracer_option *row, const char *text)
+{
+	switch (row->type) {
+	case TRACER_OPT_FLAG:
+		return !strcasecmp(text, "true") || !strcasecmp(text, "false");
+	case TRACER_OPT_NUMBER:
+	case TRACER_OPT_DURATION:
+		return strspn(text, "0123456789") == strlen(text);
+	default:
+		return true;
+	}
+}
+
+/* The specification: an empty value counts as unset, a bad one is reported and
+ * ignored; a boolean that is not "true" is false. */
 static int load_otel(struct tracer_options *o, const struct tracer_option *row, char *const *envp, const char *name,
 		     enum tracer_origin origin, void (*warn)(void *, const char *), void *ctx)
 {
@@ -359,9 +376,16 @@ static int load_otel(struct tracer_options *o, const struct tracer_option *row, 
 
 	if (!text || !text[0])
 		return 0;
-	r = option_set(o, row, text, origin, name, why, sizeof(why));
-	if (r != -TRACER_ERR_USAGE)
-		return r;
+	if (otel_value_valid(row, text)) {
+		bool no = row->type == TRACER_OPT_FLAG && strcasecmp(text, "true");
+
+		r = option_set(o, row, row->type != TRACER_OPT_FLAG ? text : no ? "no" : "yes", origin, name, why, sizeof(why));
+		if (r != -TRACER_ERR_USAGE)
+			return r;
+	} else {
+		snprintf(why, sizeof(why), "%s=%.200s: not understood; it takes %s", name, text,
+			 row->type == TRACER_OPT_FLAG ? "true or false" : "a number without a unit");
+	}
 	snprintf(line, sizeof(line), "%s; ignored", why);
 	if (warn)
 		warn(ctx, line);

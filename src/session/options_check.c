@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/strbuf.h"
+#include "export/otlp_exporter.h"
 
 static int apply_preset(struct tracer_options *o, char *why, size_t whylen)
 {
@@ -73,6 +74,16 @@ static int check_pool(struct tracer_options *o, char *why, size_t whylen)
 	return -TRACER_ERR_USAGE;
 }
 
+/* Each protocol has its own default port. */
+static int check_endpoint(struct tracer_options *o, char *why, size_t whylen)
+{
+	if (o->v[OPT_OTLP_ENDPOINT].origin != TRACER_FROM_DEFAULT)
+		return 0;
+	return option_set(o, &option_rows[OPT_OTLP_ENDPOINT],
+			  otlp_endpoint_default((enum otlp_protocol)o->v[OPT_OTLP_PROTOCOL].num), TRACER_FROM_DEFAULT, NULL,
+			  why, whylen);
+}
+
 static int check_exclusive(const struct tracer_options *o, char *why, size_t whylen)
 {
 	static const struct { enum option_id a, b; } pairs[] = {
@@ -102,6 +113,8 @@ int tracer_options_check(struct tracer_options *o, void (*warn)(void *, const ch
 	if (!r)
 		r = check_pool(o, why, whylen);
 	if (!r)
+		r = check_endpoint(o, why, whylen);
+	if (!r)
 		r = check_exclusive(o, why, whylen);
 	o->checked = !r;
 	return r;
@@ -109,6 +122,8 @@ int tracer_options_check(struct tracer_options *o, void (*warn)(void *, const ch
 
 bool options_want_otlp(const struct tracer_options *o, bool span_file)
 {
+	if (option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_TRACES_EXPORTER))
+		return false;
 	if (o->v[OPT_OTLP_ENDPOINT].origin != TRACER_FROM_DEFAULT)
 		return true;
 	for (size_t i = 0; i < OPTIONS; i++) {

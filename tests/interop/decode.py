@@ -106,8 +106,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        assert self.headers["Content-Encoding"] == "gzip"
-        body = gzip.decompress(body)
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
         if self.headers["Content-Type"] == "application/json":
             data = json_format.ParseDict(ids_to_base64(json.loads(body.decode())), service.ExportTraceServiceRequest())
             body = data.SerializeToString()

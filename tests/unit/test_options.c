@@ -335,6 +335,61 @@ START_TEST(secrets)
 }
 END_TEST
 
+/* The specification's booleans are only true and false, its times only digits; names in any case. */
+START_TEST(otel_value_forms)
+{
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_INSECURE=TRUE", "OTEL_EXPORTER_OTLP_PROTOCOL=GRPC",
+			     "OTEL_BSP_SCHEDULE_DELAY=250"), 0);
+	ck_assert_uint_eq(option_num(o, OPT_OTLP_INSECURE), 1);
+	ck_assert_uint_eq(option_num(o, OPT_OTLP_PROTOCOL), 2);
+	ck_assert_uint_eq(option_num(o, OPT_BATCH_DELAY), 250000000);
+	ck_assert_str_eq(warned, "");
+	teardown();
+	setup();
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_INSECURE=1", "OTEL_EXPORTER_OTLP_PROTOCOL=http", "OTEL_BSP_SCHEDULE_DELAY=1s"), 0);
+	ck_assert_uint_eq(option_num(o, OPT_OTLP_INSECURE), 0);
+	ck_assert_uint_eq(option_num(o, OPT_OTLP_PROTOCOL), 0);
+	ck_assert_uint_eq(option_num(o, OPT_BATCH_DELAY), 1000000000);
+	ck_assert_ptr_nonnull(strstr(warned, "OTEL_EXPORTER_OTLP_INSECURE=1"));
+	ck_assert_ptr_nonnull(strstr(warned, "OTEL_EXPORTER_OTLP_PROTOCOL=http"));
+	ck_assert_ptr_nonnull(strstr(warned, "OTEL_BSP_SCHEDULE_DELAY=1s"));
+}
+END_TEST
+
+START_TEST(default_endpoint_follows_protocol)
+{
+	ck_assert_int_eq(set("otlp-protocol", "grpc"), 0);
+	ck_assert_int_eq(check_all(), 0);
+	ck_assert_str_eq(option_str(o, OPT_OTLP_ENDPOINT), "http://localhost:4317");
+	ck_assert(!option_given(o, OPT_OTLP_ENDPOINT));
+	teardown();
+	setup();
+	ck_assert_int_eq(set("otlp-protocol", "grpc"), 0);
+	ck_assert_int_eq(set("otlp-endpoint", "http://c:4318"), 0);
+	ck_assert_int_eq(check_all(), 0);
+	ck_assert_str_eq(option_str(o, OPT_OTLP_ENDPOINT), "http://c:4318");
+}
+END_TEST
+
+START_TEST(otel_switches)
+{
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", NULL, NULL), 0);
+	ck_assert(options_want_otlp(o, false));
+	ck_assert_int_eq(env("OTEL_SDK_DISABLED=true", NULL, NULL), 0);
+	ck_assert(!options_want_otlp(o, false));
+	teardown();
+	setup();
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", "OTEL_TRACES_EXPORTER=none", NULL), 0);
+	ck_assert(!options_want_otlp(o, false));
+	/* An exporter that is not here is reported and ignored. */
+	teardown();
+	setup();
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", "OTEL_TRACES_EXPORTER=zipkin", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(warned, "OTEL_TRACES_EXPORTER=zipkin"));
+	ck_assert(options_want_otlp(o, false));
+}
+END_TEST
+
 START_TEST(distance)
 {
 	ck_assert_uint_eq(nearest_distance("make", "make"), 0);
@@ -371,6 +426,9 @@ int main(void)
 	tcase_add_test(t, pool_rules);
 	tcase_add_loop_test(t, otlp_asked, 0, COUNT(wants));
 	tcase_add_test(t, secrets);
+	tcase_add_test(t, otel_value_forms);
+	tcase_add_test(t, default_endpoint_follows_protocol);
+	tcase_add_test(t, otel_switches);
 	tcase_add_test(t, distance);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
