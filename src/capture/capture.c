@@ -212,31 +212,27 @@ static void vector_run(struct run *run, const struct capture_rule *rule, uint64_
 {
 	unsigned word = run->plan->wordsize;
 	uint8_t words[16 * 8];
+	uint32_t have = 0;
+	bool more = true;
 	struct piece p;
-	bool more;
 
 	if (!piece_open(run, &p, rule, 0))
 		return;
-	more = true;
 	for (uint32_t i = 0; more; i++) {
-		uint32_t k = i % 16;
 		uint64_t s;
 
-		/* word by word at worst: the vector may end right before an unmapped page */
-		if (!k) {
-			uint32_t got = bytes_read(run, addr + (uint64_t)i * word, words, 16 * word);
-
-			memset(words + got, 0xff, sizeof(words) - got);
-			if (got < word)
-				p.flags |= TRACER_CAP_FAULT;
-		}
-		s = word_load(words + k * word, word);
-		if (!s || p.flags & TRACER_CAP_FAULT)
+		if (i % 16 == 0)
+			have = i + bytes_read(run, addr + (uint64_t)i * word, words, 16 * word) / word;
+		/* the vector itself ends at an unmapped page */
+		if (i >= have) {
+			p.flags |= TRACER_CAP_FAULT;
 			break;
-		if (i >= run->lim->vector_max) {
+		}
+		s = word_load(words + i % 16 * word, word);
+		if (s && i >= run->lim->vector_max)
 			p.flags |= TRACER_CAP_TRUNCATED;
+		if (!s || i >= run->lim->vector_max)
 			break;
-		}
 		more = vector_element_run(run, &p, s, string_limit(run, rule));
 	}
 	piece_close(run, &p);
