@@ -388,6 +388,27 @@ unsigned insn_before(const uint8_t *p, size_t at)
 	return total >= MIN_VOTES && votes[best] * 8 >= total * 7 ? best : 0;
 }
 
+/* Whether an instruction may begin at p[at]: false where nearly all decodings from earlier starts
+ * agree that one lies across it. */
+static bool may_begin(const uint8_t *p, size_t at)
+{
+	size_t start = at > LOOK_BACK ? at - LOOK_BACK : 0;
+	unsigned lands = 0, total = 0;
+
+	for (; start + INSN_MAX < at; start++) {
+		size_t i = start;
+		struct insn in;
+
+		while (i < at && insn_decode(p + i, at + INSN_MAX - i, &in) == 0)
+			i += in.len;
+		if (i < at)
+			continue;
+		lands += i == at;
+		total++;
+	}
+	return total < MIN_VOTES || lands * 8 > total;
+}
+
 static bool in_range(uint64_t v, uint64_t lo, uint64_t hi)
 {
 	return v >= lo && v < hi;
@@ -412,7 +433,8 @@ bool insn_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, ui
 		if (b == 0x0f && (p[i + 1] & 0xf0) == 0x80 && i + 6 <= n && rel32_into(p + i + 2, at + 6, lo, hi))
 			return true;
 		if (((b & 0xf0) == 0x70 || b == 0xeb || (b >= 0xe0 && b <= 0xe3)) &&
-		    in_range(at + 2 + (uint64_t)(int64_t)(int8_t)p[i + 1], lo, hi) && !in_range(at, lo - 1, hi))
+		    in_range(at + 2 + (uint64_t)(int64_t)(int8_t)p[i + 1], lo, hi) && !in_range(at, lo - 1, hi) &&
+		    (i + INSN_MAX > n || may_begin(p, i)))
 			return true;
 	}
 	return false;

@@ -310,6 +310,8 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 	site->patched = false;
 	if (!patch_plan(e, t, mm, site->at, nr, &site->patch)) {
 		e->sup.stats[ENGINE_STAT_SITES_UNPATCHABLE]++;
+		log_msg(e->sup.cfg.log, LOG_DEBUG, "pid %d: the call site at 0x%llx (call %llu) cannot be patched",
+			(int)t->base.group->pid, (unsigned long long)site->at, (unsigned long long)nr);
 		return;
 	}
 	if (code_write(t, site->patch.at, site->patch.jump, site->patch.len, mm->refs == 1) < 0)

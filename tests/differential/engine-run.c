@@ -337,7 +337,7 @@ int main(int argc, char **argv)
 		case 'o': r.out = fopen(optarg, "we"); break;
 		case 'c': r.counts = true; break;
 		case 's': r.shadow = true; break;
-		case 'v': verbose = true; break;
+		case 'v': verbose = true; log.level = LOG_DEBUG; break;
 		case 'r': cfg.ring_size = strtoull(optarg, NULL, 0); break;
 		case 'S': cfg.limits.string_max = (uint32_t)strtoul(optarg, NULL, 0); break;
 		default: return usage();

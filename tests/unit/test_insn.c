@@ -86,6 +86,13 @@ START_TEST(branches)
 	code[1] = 0x10;		/* 0x1012 */
 	ck_assert(insn_branch_into(code, sizeof(code), 0x1000, 0x1010, 0x1015));
 	ck_assert(!insn_branch_into(code, sizeof(code), 0x1000, 0x1013, 0x1015));
+	/* the same bytes inside of an instruction are no branch: mov %rsi,0x10(%rsp) */
+	memset(code, 0x90, sizeof(code));
+	memcpy(code + 40, "\x48\x89\x74\x24\x10", 5);
+	ck_assert(!insn_branch_into(code, sizeof(code), 0x1000, 0x104e, 0x1055));
+	memcpy(code + 40, "\x90\x90\x74\x24\x90", 5);
+	ck_assert(insn_branch_into(code, sizeof(code), 0x1000, 0x104e, 0x1055));
+	memset(code, 0x90, sizeof(code));
 	code[0] = 0x0f;
 	code[1] = 0x84;
 	memcpy(code + 2, &(int32_t){ -0x100 }, 4);
