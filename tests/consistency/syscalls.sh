@@ -32,11 +32,18 @@ fi
 check_set() { $AWK -v mode=check -f "$dir/gen-xlat.awk" "$1" | $CC -w -x c -fsyntax-only - 2>"$tmp/err"; }
 for set in "$dir"/xlat/*.xlat; do
 	grep -q '^header' "$set" || continue
-	check_set "$set" || { grep error "$tmp/err" | head -3; fail "$set disagrees with the headers"; }
-	asserts=$((${asserts:-0} + 1))
+	if check_set "$set"; then
+		asserts=$((${asserts:-0} + 1))
+	elif grep -q 'static.assert' "$tmp/err"; then
+		grep error "$tmp/err" | head -3
+		fail "$set disagrees with the headers"
+	else
+		echo "$set: not compared: $(grep -m1 error "$tmp/err")"
+	fi
 done
 [ "${asserts:-0}" -gt 100 ] || fail "only ${asserts:-0} sets were compared"
 sed 's/^O_CREAT .*/O_CREAT 0x41/' "$dir/xlat/open_flags.xlat" >"$tmp/open_flags.xlat"
+check_set "$tmp/open_flags.xlat" || grep -q 'static.assert' "$tmp/err" || fail "other words for a wrong constant"
 check_set "$tmp/open_flags.xlat" && fail "a wrong constant is not seen"
 
 # --- the makefile names every set
