@@ -98,11 +98,11 @@ collector_end
 
 # One that never answers: the flush timeout is the end.
 mkfifo "$dir/hold"
-"$fx/fx_tarpit" <"$dir/hold" >"$dir/port" &
+"$fx/fx_tarpit" <"$dir/hold" >"$dir/tarport" &
 exec 8>"$dir/hold"
 tries=0
-while [ ! -s "$dir/port" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
-tarpit=http://127.0.0.1:$(cat "$dir/port")
+while [ ! -s "$dir/tarport" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+tarpit=http://127.0.0.1:$(cat "$dir/tarport")
 timeout 60 "$tracer" --otlp-flush-timeout 300 --otlp-endpoint "$tarpit" sh -c 'exit 6' 2>"$dir/err" 8>&-
 [ $? = 6 ] && [ "$(number dropped)" -gt 0 ] && grep -q 'spans lost' "$dir/err" && pass || fail "tarpit: $(cat "$dir/err")"
 timeout 60 "$tracer" --fail-on-export-error --otlp-flush-timeout 300 --otlp-endpoint "$tarpit" true 2>"$dir/err" 8>&-
