@@ -9,9 +9,10 @@
 #include <string.h>
 #include <tracer/error.h>
 
-extern const struct engine_ops engine_inproc, engine_ptrace;
+extern const struct engine_ops engine_inproc, engine_ptrace, engine_replay;
 
 const struct engine_ops *const engines[] = {
+	&engine_replay,		/* first: says no unless a recording was named, and the last no is told */
 	&engine_ptrace,
 	&engine_inproc,
 	NULL,
@@ -87,6 +88,9 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 	char names[128];
 	int r;
 
+	/* Where a recording was named, nothing else is meant. */
+	if ((!name || !strcmp(name, "auto")) && cfg->recording)
+		name = "replay";
 	if (!name || !strcmp(name, "auto"))
 		return auto_choose(cfg, out, why, whylen);
 	ops = engine_lookup(name);

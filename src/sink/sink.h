@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A sink is one way out: text, JSON, CSV, a recording, OTLP.  All callbacks
- * run on the consumer thread.  NULL callback: not interested; the session
+ * run on the consumer thread, with SIGPIPE blocked.  NULL callback: not interested; the session
  * decodes and builds spans only for what some sink wants.
  */
 #ifndef SINK_H
@@ -45,7 +45,9 @@ struct sink_ops {
 	const char *const *suffixes;	/* of -o FILE, NULL-terminated; longest match wins */
 	bool wants_outside;		/* sees calls outside the selection, too */
 	int (*open)(const struct sink_config *cfg, struct sink **out);
-	void (*on_event)(struct sink *s, const struct tracer_event *ev);	/* every record, raw */
+	/* Every record, raw.  Also the points of the clock map: the first before all other
+	 * records, then one each time clock_map_sync() has added one (clock_map_encode()). */
+	void (*on_event)(struct sink *s, const struct tracer_event *ev);
 	void (*on_call)(struct sink *s, const struct call *c);
 	void (*on_task)(struct sink *s, const struct tracer_event *ev, const struct image *img);	/* TASK, EXEC, EXIT, SIGNAL */
 	void (*on_span)(struct sink *s, const struct span *sp);
