@@ -19,7 +19,6 @@
 
 #define WAIT_MIN_NS 1000000ull
 #define WAIT_MAX_NS 50000000ull
-#define SYNC_NS 1000000000ull		/* clock calibration */
 #define TICK_NS 100000000ull		/* fold interval is looked at */
 #define DRAIN_MAX 4096u			/* records between two looks at the clock */
 
@@ -148,13 +147,9 @@ static void handle_record(struct consumer *c, const struct tracer_event *ev)
 /* A recording needs the points of the clock, which no engine writes. */
 static void record_clock(struct consumer *c)
 {
-	struct tracer_ev_clock ev = {
-		.head = { .size = sizeof(ev), .kind = TRACER_EV_CLOCK, .time = clock_ticks(c->clock_source) },
-		.source = c->clock_source,
-	};
+	struct tracer_ev_clock ev;
 
-	ev.mono_ns = clock_map_mono(&c->clock, ev.head.time);
-	ev.real_ns = clock_map_real(&c->clock, ev.head.time);
+	clock_map_encode(&c->clock, &ev);
 	deliver_raw(c, &ev.head);
 }
 
@@ -162,14 +157,9 @@ static void step_timers(struct consumer *c)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (now >= c->next_sync_ns) {
-		c->next_sync_ns = now + SYNC_NS;
-		if (!c->replay) {
-			clock_map_sync(&c->clock);
-			if (c->outputs->wants_events)
-				record_clock(c);
-		}
-	}
+	/* The map knows itself when a measurement is due. */
+	if (!c->replay && clock_map_sync(&c->clock) && c->outputs->wants_events)
+		record_clock(c);
 	if (c->delivery->builder && now >= c->next_tick_ns) {
 		c->next_tick_ns = now + TICK_NS;
 		span_builder_tick(c->delivery->builder, now);
@@ -234,8 +224,6 @@ static void finish(struct consumer *c)
 		.overhead_ns = atomic_load(&c->tracer_ns),
 		.deadline_mono_ns = atomic_load(&c->deadline_mono_ns),
 	};
-	if (c->outputs->wants_events && !c->replay)
-		record_clock(c);
 	delivery_finish(c->delivery, &end);
 	if (c->summary) {
 		strbuf_init(&sb, 1 << 20);

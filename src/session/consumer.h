@@ -47,7 +47,7 @@ struct consumer {
 	bool decode;			/* somebody wants struct call */
 	struct consumer_counts counts;
 	uint64_t last_ticks;
-	uint64_t next_sync_ns, next_tick_ns;
+	uint64_t next_tick_ns;
 	int output_error;
 	char output_why[300];
 

@@ -166,6 +166,9 @@ static int open_parts(struct tracer_session *s, const struct tracer_session_conf
 	selection_format_engine(&s->selection, &s->engine_selection);
 	s->engine_selection.all |= s->outputs.wants_outside;
 	load_engine_config(s, cfg);
+	/* The times of a recording are another clock's. */
+	if (!s->engine_config.recording)
+		ring_set_set_clock(s->rings, s->engine_config.clock);
 	r = open_engine(s, why, whylen);
 	if (r < 0)
 		return r;
