@@ -274,10 +274,12 @@ static int close_command(struct output *out)
 	return status ? -EPIPE : 0;
 }
 
-static int close_one(struct output *out)
+/* told: the sink itself has said what went wrong. */
+static int close_one(struct output *out, bool *told)
 {
 	int r = out->sink && out->ops->close ? out->ops->close(out->sink) : 0, c;
 
+	*told = r < 0;
 	out->sink = NULL;
 	if (out->out.fd >= 0 && close(out->out.fd) && !r)
 		r = -errno;
@@ -290,12 +292,16 @@ int outputs_close(struct outputs *outs, char *why, size_t whylen)
 {
 	int first = 0;
 
+	why[0] = '\0';
 	for (unsigned i = 0; i < outs->n; i++) {
-		int r = close_one(&outs->list[i]);
+		bool told;
+		int r = close_one(&outs->list[i], &told);
+
 		if (r < 0 && !first) {
 			first = r;
-			snprintf(why, whylen, "writing to %s: %s", outs->list[i].out.name ? outs->list[i].out.name : "output",
-				 tracer_strerror(r));
+			if (!told)
+				snprintf(why, whylen, "writing to %s: %s",
+					 outs->list[i].out.name ? outs->list[i].out.name : "output", tracer_strerror(r));
 		}
 	}
 	return first;

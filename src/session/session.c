@@ -90,7 +90,8 @@ static uint64_t ring_size(const struct tracer_options *o)
 static void load_engine_config(struct tracer_session *s, const struct tracer_session_config *cfg)
 {
 	const struct tracer_options *o = s->options;
-	bool reads = s->outputs.wants_calls || s->delivery.wanted || selection_reads_calls(&s->selection);
+	bool reads = s->outputs.wants_calls || s->outputs.wants_outside || s->delivery.wanted ||
+		     selection_reads_calls(&s->selection);
 
 	s->engine_config = (struct engine_config){
 		.file = s->program.file,
@@ -277,7 +278,7 @@ int tracer_session_run(struct tracer_session *s, struct tracer_result *res)
 	load_result(s, &er, res);
 	if (r < 0)
 		return r;
-	if (s->consumer.output_error)
+	if (s->consumer.output_error && s->consumer.output_why[0])
 		log_msg(&s->log, LOG_ERROR, "%s", s->consumer.output_why);
 	session_report(s, &er, res);
 	return 0;

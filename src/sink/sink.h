@@ -52,7 +52,8 @@ struct sink_ops {
 	void (*on_task)(struct sink *s, const struct tracer_event *ev, const struct image *img);	/* TASK, EXEC, EXIT, SIGNAL */
 	void (*on_span)(struct sink *s, const struct span *sp);
 	int (*flush)(struct sink *s);
-	int (*close)(struct sink *s);	/* 0, or the first write error as -errno */
+	/* 0, or the first write error as -errno; the sink has told of it when it happened. */
+	int (*close)(struct sink *s);
 };
 struct sink { const struct sink_ops *ops; };
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <tracer/error.h>
 #include "export/otlp_json.h"
 #include "span/resource.h"
 
@@ -27,6 +28,8 @@ struct group { struct resource *resource; struct strbuf text; };
 struct otlp_file {
 	struct sink base;
 	int fd, error;			/* error: first one, negative */
+	const char *name;
+	const struct log *log;
 	struct group groups[GROUPS];	/* buffers are kept over lines */
 	unsigned ngroups, last;		/* last: where the previous span went */
 	unsigned spans;
@@ -75,8 +78,11 @@ static int line_flush(struct otlp_file *f)
 	f->ngroups = f->last = f->spans = 0;
 	f->bytes = 0;
 	err = f->line.truncated ? -ENOMEM : write_all(f->fd, f->line.p, f->line.len);
-	if (err && !f->error)
+	if (err && !f->error) {
 		f->error = err;
+		log_msg(f->log, LOG_ERROR, "cannot write to %s: %s; this output ends here, the program goes on",
+			f->name ? f->name : "output", tracer_strerror(err));
+	}
 	return f->error;
 }
 
@@ -153,6 +159,8 @@ static int otlp_file_open(const struct sink_config *cfg, struct sink **out)
 		return -ENOMEM;
 	f->base.ops = &sink_otlp_file;
 	f->fd = cfg->out.fd;
+	f->name = cfg->out.name;
+	f->log = cfg->log;
 	for (unsigned i = 0; i < GROUPS; i++)
 		strbuf_init(&f->groups[i].text, 2 * BATCH_BYTES);
 	strbuf_init(&f->line, (GROUPS + 2) * (size_t)BATCH_BYTES);
