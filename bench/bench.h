@@ -20,6 +20,8 @@ struct bench_case {
 	double items;			/* things per iteration (spans, calls), for the rate; 0: 1 */
 	const char *unit;		/* name of a thing: "span" */
 	void *(*setup)(void);		/* NULL: no state.  Returning NULL: cannot run here, skipped */
+	void *(*setup_with)(const void *arg);	/* the same, for families of cases; instead of setup */
+	const void *arg;
 	void (*run)(void *state, uint64_t n);
 	void (*teardown)(void *state);
 	/* Latency cases: fills out[] with up to max single durations in ns and

@@ -2,8 +2,8 @@
 /*
  * The exporter's cases: encoding, compression, and the whole chain (encode +
  * gzip + POST) to a receiver on the last CPU that answers without decoding.
- * Batches of 512 spans with 8 attributes.  Main thread, pinned to the first
- * CPU while a chain runs, so that "one core" is one.
+ * Batches of 512 spans with 8 attributes unless a case says otherwise.  Main
+ * thread, pinned to the first CPU while a chain runs, so that "one core" is one.
  */
 #include "config.h"
 #include "bench.h"
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "export/batch_processor.h"
 #include "export/gzip.h"
+#include "export/http_transport.h"
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
 #include "export/otlp_json.h"
@@ -36,19 +37,21 @@ struct state {
 	struct null_sink sink;
 	cpu_set_t cpus;
 	struct span_exporter *exporter;
+	struct otlp_endpoint endpoint;
+	struct http_transport *transport;
 	CURL *curl;
 	struct curl_slist *headers;
 	struct span_pool *pool;
 	struct batch_processor *processor;
+	size_t batch;			/* spans of one export */
 	char url[64];
 };
 
-static void pin_to_first_cpu(struct state *s)
+static void pin_to_first_cpu(const struct state *s)
 {
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
-	sched_getaffinity(0, sizeof(s->cpus), &s->cpus);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &s->cpus)) {
 			CPU_SET(cpu, &one);
@@ -62,6 +65,8 @@ static struct state *state_new(void)
 	struct state *s = calloc(1, sizeof(*s));
 	unsigned long r = 0x5eed0400;
 
+	sched_getaffinity(0, sizeof(s->cpus), &s->cpus);
+	s->batch = BATCH;
 	s->resource = sample_resource(1, &r);
 	for (size_t b = 0; b < BATCHES; b++)
 		for (size_t i = 0; i < BATCH; i++) {
@@ -93,13 +98,12 @@ static void teardown(void *state)
 
 	if (s->exporter)
 		s->exporter->ops->free(s->exporter);
+	http_transport_free(s->transport);
 	if (s->curl)
 		curl_easy_cleanup(s->curl);
 	curl_slist_free_all(s->headers);
-	if (s->sink.pid) {
+	if (s->sink.pid)
 		null_sink_stop(&s->sink);
-		sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
-	}
 	otlp_encoder_free(s->encoder);
 	pb_encoder_free(s->pb);
 	gzip_free(s->gzip);
@@ -148,11 +152,15 @@ static void run_encode_json(void *state, uint64_t n)
 
 /* ---- gzip ---- */
 
-static void *setup_gzip(const char *library, int level)
+/* A compressor, and how many spans an export has; library NULL: not compressed. */
+struct chain_arg { const char *library; int level; size_t batch; };
+
+static void *setup_gzip(const void *arg)
 {
+	const struct chain_arg *a = arg;
 	struct state *s = state_new();
 
-	if (gzip_new(&s->gzip, library, level) == 0)
+	if (gzip_new(&s->gzip, a->library, a->level) == 0)
 		return s;
 	teardown(s);
 	return NULL;		/* not built in */
@@ -170,20 +178,17 @@ static void run_gzip(void *state, uint64_t n)
 	}
 }
 
-static void *setup_gzip_zlib1(void) { return setup_gzip("zlib", 1); }
-static void *setup_gzip_zlib6(void) { return setup_gzip("zlib", 6); }
-static void *setup_gzip_libdeflate1(void) { return setup_gzip("libdeflate", 1); }
-static void *setup_gzip_isal1(void) { return setup_gzip("isal", 1); }
-static void *setup_gzip_isal2(void) { return setup_gzip("isal", 2); }
-
 /* ---- the chain ---- */
 
-static void *setup_chain(const char *library, int level)
+static void *setup_chain(const void *arg)
 {
+	const struct chain_arg *a = arg;
+	struct otlp_config cfg = { .gzip = a->library != NULL, .gzip_library = a->library, .gzip_level = a->level };
 	struct state *s = state_new();
-	struct otlp_config cfg = { .gzip = library != NULL, .gzip_library = library, .gzip_level = level };
 	char why[256];
 
+	if (a->batch)
+		s->batch = a->batch;
 	if (null_sink_start(&s->sink) < 0) {
 		s->sink.pid = 0;
 		teardown(s);
@@ -191,19 +196,25 @@ static void *setup_chain(const char *library, int level)
 	}
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d", s->sink.port);
 	cfg.endpoint = s->url;
-	pin_to_first_cpu(s);
 	if (otlp_http_exporter_new(&s->exporter, &cfg, why, sizeof(why)) == 0)
 		return s;
 	teardown(s);
 	return NULL;
 }
 
+/* batch spans that begin somewhere in all of them: a batch may be larger than BATCH. */
+static struct span *const *spans_of(struct state *s, uint64_t i)
+{
+	return &s->spans[0][0] + (s->batch >= BATCH * BATCHES ? 0 : i % BATCHES * BATCH);
+}
+
 static void export_one(struct state *s, uint64_t i)
 {
 	struct export_outcome out;
 
-	s->exporter->ops->export(s->exporter, s->spans[i % BATCHES], BATCH, clock_mono_ns() + 10000000000u, &out);
-	if (out.accepted != BATCH) {
+	s->exporter->ops->export(s->exporter, spans_of(s, s->batch > BATCH ? 0 : i), s->batch,
+				 clock_mono_ns() + 10000000000u, &out);
+	if (out.accepted != s->batch) {
 		fprintf(stderr, "bench_export: %s\n", out.message);
 		abort();
 	}
@@ -211,8 +222,12 @@ static void export_one(struct state *s, uint64_t i)
 
 static void run_chain(void *state, uint64_t n)
 {
+	struct state *s = state;
+
+	pin_to_first_cpu(s);
 	while (n--)
-		export_one(state, n);
+		export_one(s, n);
+	sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
 }
 
 static uint64_t latencies(void *state, double *out, uint64_t max)
@@ -228,21 +243,56 @@ static uint64_t latencies(void *state, double *out, uint64_t max)
 	return n;
 }
 
-static void *setup_chain_plain(void) { return setup_chain(NULL, 0); }
-static void *setup_chain_zlib1(void) { return setup_chain("zlib", 1); }
-static void *setup_chain_libdeflate1(void) { return setup_chain("libdeflate", 1); }
-static void *setup_chain_isal1(void) { return setup_chain("isal", 1); }
-static void *setup_chain_isal2(void) { return setup_chain("isal", 2); }
+/* The body alone, compressed beforehand: what the network costs. */
+static void *setup_network(const void *arg)
+{
+	struct state *s = setup_chain(arg);
+	struct http_config cfg = { .endpoint = NULL, .gzip = true };
+	char why[256];
+
+	if (!s)
+		return NULL;
+	if (otlp_endpoint_parse(&s->endpoint, s->url, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, "v1/traces",
+				false, why, sizeof(why)) < 0)
+		abort();
+	cfg.endpoint = &s->endpoint;
+	if (http_transport_new(&s->transport, &cfg, why, sizeof(why)) < 0 || gzip_new(&s->gzip, NULL, 1) < 0)
+		abort();
+	return s;
+}
+
+static void run_network(void *state, uint64_t n)
+{
+	struct state *s = state;
+	struct http_reply reply;
+	const uint8_t *out;
+	size_t len;
+
+	gzip_encode(s->gzip, s->encoded[0], s->encoded_len[0], &out, &len);
+	pin_to_first_cpu(s);
+	while (n--) {
+		http_transport_post(s->transport, out, len, clock_mono_ns() + 10000000000u, &reply);
+		if (reply.status != 200)
+			abort();
+	}
+	sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
+}
+
+static const struct chain_arg chain_plain = { NULL, 0, 0 }, chain_default = { NULL, 1, 0 };
+
+/* What the exporter takes when nobody says otherwise. */
 static void *setup_chain_default(void)
 {
-	return setup_chain(gzip_libraries[0]->name, 1);
+	const struct chain_arg a = { gzip_libraries[0]->name, 1, chain_default.batch };
+
+	return setup_chain(&a);
 }
 
 /* What a C program without this exporter would do: libprotobuf-c, zlib at its
  * default level, libcurl's easy interface. */
 static void *setup_usual(void)
 {
-	struct state *s = setup_chain_plain();
+	struct state *s = setup_chain(&chain_plain);
 	char url[96];
 
 	if (!s)
@@ -263,6 +313,7 @@ static void run_usual(void *state, uint64_t n)
 	const uint8_t *out;
 	size_t len;
 
+	pin_to_first_cpu(s);
 	while (n--) {
 		len = pb_encode_spans(s->pb, s->spans[n % BATCHES], BATCH, &out);
 		gzip_encode(s->gzip, out, len, &out, &len);
@@ -271,6 +322,7 @@ static void run_usual(void *state, uint64_t n)
 		if (curl_easy_perform(s->curl) != CURLE_OK)
 			abort();
 	}
+	sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
 }
 
 /* ---- queue and batch processor ---- */
@@ -332,23 +384,30 @@ static void teardown_queue(void *state)
 
 #define SPANS .items = BATCH, .unit = "span", .teardown = teardown
 
+#define GZIP(lib, n) { .name = "gzip_" lib "_" #n, .what = "512 encoded spans, " lib " level " #n, \
+	.setup_with = setup_gzip, .arg = &(const struct chain_arg){ lib, n, 0 }, .run = run_gzip, SPANS }
+#define CHAIN(lib, n) { .name = "batch_export_" lib "_" #n, .what = "encode, gzip, POST", \
+	.setup_with = setup_chain, .arg = &(const struct chain_arg){ lib, n, 0 }, .run = run_chain, SPANS }
+/* Batch sensitivity: without compression, so that what is seen is the request. */
+#define SIZED(n) { .name = "batch_size_" #n, .what = "encode, POST; " #n " spans a batch", .setup_with = setup_chain, \
+	.arg = &(const struct chain_arg){ NULL, 0, n }, .run = run_chain, .items = n, .unit = "span", .teardown = teardown }
+
 static const struct bench_case cases[] = {
 	{ .name = "protobuf_encoding", .what = "512 spans by the direct encoder", .setup = setup_encode, .run = run_encode, SPANS },
 	{ .name = "protobuf_encoding_libprotobuf_c", .what = "512 spans by libprotobuf-c", .setup = setup_encode,
 	  .run = run_encode_pb, SPANS },
 	{ .name = "json_encoding", .what = "512 spans to OTLP/JSON", .setup = setup_encode, .run = run_encode_json, SPANS },
-	{ .name = "gzip_zlib1", .what = "512 encoded spans", .setup = setup_gzip_zlib1, .run = run_gzip, SPANS },
-	{ .name = "gzip_zlib6", .what = "512 encoded spans", .setup = setup_gzip_zlib6, .run = run_gzip, SPANS },
-	{ .name = "gzip_libdeflate1", .what = "512 encoded spans", .setup = setup_gzip_libdeflate1, .run = run_gzip, SPANS },
-	{ .name = "gzip_isal1", .what = "512 encoded spans", .setup = setup_gzip_isal1, .run = run_gzip, SPANS },
-	{ .name = "gzip_isal2", .what = "512 encoded spans", .setup = setup_gzip_isal2, .run = run_gzip, SPANS },
+	GZIP("zlib", 1), GZIP("zlib", 2), GZIP("zlib", 4), GZIP("zlib", 6), GZIP("zlib", 9),
+	GZIP("libdeflate", 1), GZIP("libdeflate", 2), GZIP("libdeflate", 4), GZIP("libdeflate", 6), GZIP("libdeflate", 9),
+	GZIP("isal", 1), GZIP("isal", 2), GZIP("isal", 3),
 	{ .name = "batch_export", .what = "encode, gzip (default library), POST; 512 spans", .setup = setup_chain_default,
 	  .run = run_chain, SPANS },
-	{ .name = "batch_export_plain", .what = "encode, POST", .setup = setup_chain_plain, .run = run_chain, SPANS },
-	{ .name = "batch_export_zlib1", .what = "encode, gzip, POST", .setup = setup_chain_zlib1, .run = run_chain, SPANS },
-	{ .name = "batch_export_libdeflate1", .what = "encode, gzip, POST", .setup = setup_chain_libdeflate1, .run = run_chain, SPANS },
-	{ .name = "batch_export_isal1", .what = "encode, gzip, POST", .setup = setup_chain_isal1, .run = run_chain, SPANS },
-	{ .name = "batch_export_isal2", .what = "encode, gzip, POST", .setup = setup_chain_isal2, .run = run_chain, SPANS },
+	{ .name = "batch_export_plain", .what = "encode, POST", .setup_with = setup_chain, .arg = &chain_plain,
+	  .run = run_chain, SPANS },
+	CHAIN("zlib", 1), CHAIN("zlib", 6), CHAIN("libdeflate", 1), CHAIN("isal", 1), CHAIN("isal", 2),
+	SIZED(1), SIZED(8), SIZED(64), SIZED(128), SIZED(512), SIZED(1024), SIZED(2048), SIZED(4096),
+	{ .name = "network_overhead", .what = "POST of an encoded and compressed batch", .setup_with = setup_network,
+	  .arg = &chain_plain, .run = run_network, SPANS },
 	{ .name = "batch_export_usual", .what = "libprotobuf-c, zlib 6, libcurl easy", .setup = setup_usual, .run = run_usual, SPANS },
 	{ .name = "batch_export_latency", .what = "one export of 512 spans, gzip", .setup = setup_chain_default,
 	  .teardown = teardown, .latencies = latencies },

@@ -137,7 +137,7 @@ static const struct bench_case cases[] = {
 	  .run = run_same, .teardown = bed_teardown },
 	{ .name = "fold_mixed", .what = "fold calls of 7 groups in turn", .unit = "call", .setup = fold_setup,
 	  .run = run_mixed, .teardown = bed_teardown },
-	{ .name = "span_mixed", .what = "decode a call into a span", .unit = "span", .setup = full_setup,
+	{ .name = "span_creation", .what = "decode a call into a span", .unit = "span", .setup = full_setup,
 	  .run = run_mixed, .teardown = bed_teardown },
 	{ .name = "pool_get_put", .what = "a span from and to the pool", .unit = "span", .setup = pool_setup,
 	  .run = run_pool, .teardown = pool_teardown },

@@ -5,12 +5,18 @@
 #include "bench.h"
 
 extern const struct bench_suite bench_base;
+extern const struct bench_suite bench_pipe;
+extern const struct bench_suite bench_stats;
 extern const struct bench_suite bench_span;
 extern const struct bench_suite bench_export;
+extern const struct bench_suite bench_flow;
 
 const struct bench_suite *const bench_suites[] = {
 	&bench_base,
+	&bench_pipe,
+	&bench_stats,
 	&bench_span,
 	&bench_export,
+	&bench_flow,
 	NULL
 };
