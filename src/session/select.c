@@ -7,16 +7,29 @@
 #include "session/select.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Static_assert(FILTER_CALLS_MAX == ENGINE_CALLS_MAX, "the engine's bits are the filter's");
+
+/* As given, and with its links resolved, which is how descriptors are known. */
+static int add_path(struct selection *sel, const char *path)
+{
+	char *real = realpath(path, NULL);
+	int r = match_paths_add(&sel->paths, path);
+
+	if (!r && real && strcmp(real, path))
+		r = match_paths_add(&sel->paths, real);
+	free(real);
+	return r;
+}
 
 static int load_paths(struct selection *sel, const struct option_value *list, char *why, size_t whylen)
 {
 	int r = 0;
 
 	for (uint32_t i = 0; i < list->nlist && !r; i++) {
-		r = match_paths_add(&sel->paths, list->list[i]);
+		r = add_path(sel, list->list[i]);
 		if (r == -ENOMEM)
 			return r;
 		if (r == -ENOSPC)
