@@ -70,7 +70,8 @@ static int wake_open(struct supervisor *s)
 	sigaddset(&set, WAKE_SIGNAL);
 	if (sigaction(WAKE_SIGNAL, &sa, &s->wake_old) < 0 || timer_create(CLOCK_MONOTONIC, &ev, &s->timer) < 0)
 		return -errno;
-	s->have_timer = true;
+	/* pairs with the load in sup_stop() */
+	__atomic_store_n(&s->have_timer, true, __ATOMIC_RELEASE);
 	pthread_sigmask(SIG_UNBLOCK, &set, &s->wake_mask);
 	return 0;
 }
@@ -86,7 +87,7 @@ static void wake_close(struct supervisor *s)
 {
 	if (!s->have_timer)
 		return;
-	s->have_timer = false;
+	__atomic_store_n(&s->have_timer, false, __ATOMIC_RELAXED);
 	timer_delete(s->timer);
 	pthread_sigmask(SIG_SETMASK, &s->wake_mask, NULL);
 	sigaction(WAKE_SIGNAL, &s->wake_old, NULL);
@@ -107,7 +108,7 @@ void sup_stop(struct supervisor *s)
 
 	/* pairs with the load in stop_check() */
 	__atomic_store_n(&s->stop_wanted, 1, __ATOMIC_RELEASE);
-	if (s->have_timer)
+	if (__atomic_load_n(&s->have_timer, __ATOMIC_ACQUIRE))
 		wake_set(s, WAKE_NS);
 	errno = saved;
 }

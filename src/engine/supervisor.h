@@ -145,7 +145,7 @@ struct supervisor {
 	/* stop() */
 	int stop_wanted;		/* atomic */
 	timer_t timer;
-	bool have_timer;
+	bool have_timer;		/* atomic */
 	struct sigaction wake_old;
 	sigset_t wake_mask;
 	/* pinning */

@@ -431,11 +431,6 @@ END_TEST
 START_TEST(stop_lets_a_launched_program_go)
 {
 	r.started = stop_later;
-	RUN("fx_daemon", file);	/* ends by itself */
-	daemon_end(daemon_pid());
-	engine_run_fini(&r);
-	engine_run_init(&r);
-	r.started = stop_later;
 	RUN("fx_spin", "3");
 	ck_assert_int_eq(r.err, 0);
 	engine_run_check(&r);
