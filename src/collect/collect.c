@@ -158,8 +158,17 @@ static void finish_trace(struct collector *c)
 		print_tree(c);
 	store_fini(&c->store);
 	store_init(&c->store, max);
-	if (c->opt.once)
+}
+
+/* --once ends after the answer, not before: the tracer would count its last batch as lost. */
+static void on_answered(void *ctx)
+{
+	struct collector *c = ctx;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->opt.once && c->stats.roots)
 		kill(getpid(), SIGTERM);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static int on_body(void *ctx, const uint8_t *body, size_t n)
@@ -216,7 +225,7 @@ static int announce(const struct collector *c, const struct receiver *r)
 static int start(struct collector *c, struct receiver **r)
 {
 	struct receiver_config cfg = { .host = c->opt.host, .port = c->opt.port, .body_max = BODY_MAX,
-				       .on_body = on_body, .ctx = c };
+				       .on_body = on_body, .on_answered = on_answered, .ctx = c };
 	int rc = receiver_start(r, &cfg);
 
 	if (rc == -EINVAL)

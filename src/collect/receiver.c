@@ -190,13 +190,15 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *c, const char
 
 static void on_completed(void *ctx, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
 {
+	const struct receiver *r = ctx;
 	struct upload *u = *state;
 
-	(void)ctx;
 	(void)c;
 	(void)why;
 	if (u)
 		free(u->body);
+	if (u && r->cfg.on_answered)
+		r->cfg.on_answered(r->cfg.ctx);
 	free(u);
 	*state = NULL;
 }

@@ -18,6 +18,8 @@ struct receiver_config {
 	size_t body_max;	/* bytes of a body, before and after decompression */
 	/* One decompressed request body.  0, or -EBADMSG: answered with 400. */
 	int (*on_body)(void *ctx, const uint8_t *body, size_t n);
+	/* A request is over: its answer was sent, or the client went away.  May be NULL. */
+	void (*on_answered)(void *ctx);
 	void *ctx;
 };
 

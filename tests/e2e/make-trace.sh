@@ -31,8 +31,13 @@ AC_OUTPUT
 E
 echo 'bin_PROGRAMS = p' >Makefile.am
 echo 'p_SOURCES = main.c f1.c f2.c f3.c f4.c' >>Makefile.am
-for i in 1 2 3 4; do echo "#include <stdio.h>
-int f$i(int x); int f$i(int x) { return printf(\"%d\\n\", x + $i); }" >f$i.c; done
+for i in 1 2 3 4; do
+	cat >f$i.c <<E
+#include <stdio.h>
+int f$i(int x);
+int f$i(int x) { return printf("%d\\n", x + $i); }
+E
+done
 echo 'int f1(int), f2(int), f3(int), f4(int);
 int main(void) { return f1(1) + f2(2) + f3(3) + f4(4) - 8; }' >main.c
 autoreconf -i >"$dir/autoreconf.log" 2>&1

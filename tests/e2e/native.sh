@@ -11,7 +11,7 @@ engine=${ENGINE:-auto}
 export LC_ALL=C TZ=UTC
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-"$tracer" -q --engine "$engine" -o /dev/null true 2>"$dir/err" || {
+"$tracer" -qqq --engine "$engine" -o /dev/null true 2>"$dir/err" || {
 	echo "cannot trace here: $(cat "$dir/err")"
 	exit 77
 }
@@ -32,7 +32,7 @@ same() {
 		if [ $way = native ]; then
 			sh -c "$2" >"$dir/$way.out" 2>"$dir/$way.err" </dev/null
 		else
-			"$tracer" -q --engine "$engine" -o "$dir/trace.jsonl" -- sh -c "$2" \
+			"$tracer" -qqq --engine "$engine" -o "$dir/trace.jsonl" -- sh -c "$2" \
 				>"$dir/$way.out" 2>"$dir/$way.err" </dev/null
 		fi
 		echo $? >"$dir/$way.rc"
