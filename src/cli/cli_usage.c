@@ -19,7 +19,8 @@ static const char synopsis[] =
 	"\n"
 	"Usage: tracer [OPTIONS] [--] COMMAND [ARG...]     run and trace\n"
 	"       tracer [OPTIONS] -p PID[,PID...]           attach\n"
-	"       tracer collect [OPTIONS]                   receive and show spans\n";
+	"       tracer collect [OPTIONS]                   receive and show spans\n"
+	"       tracer send [OPTIONS] FILE|DIR...          send spans that were kept in files\n";
 
 static const char *argument(const struct tracer_option *row)
 {

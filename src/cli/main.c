@@ -19,6 +19,7 @@ extern char **environ;
  * (the receiver's HTTP and TLS libraries are a fifth of its memory). */
 static const struct { const char *name, *program; } subcommands[] = {
 	{ "collect", "tracer-collect" },
+	{ "send", "tracer-send" },
 };
 
 void cli_log(void *ctx, int level, const char *message)

@@ -148,8 +148,11 @@ static void note_outcome(struct batch_processor *b, const struct export_outcome 
 		memcpy(b->stats.last_error, out->message, sizeof(b->stats.last_error));
 	b->stats.exported += out->accepted;
 	b->stats.rejected += out->rejected;
+	b->stats.spool_rejected += out->rejected_late;
+	b->stats.spooled += out->spooled;
+	b->stats.unspooled += out->unspooled;
 	if (!given_again)
-		b->stats.failed += b->nbatch - out->accepted - out->rejected;
+		b->stats.failed += b->nbatch - out->accepted - out->rejected - out->spooled;
 	if (!given_again && b->nbatch > b->stats.largest_batch)
 		b->stats.largest_batch = b->nbatch;
 	pthread_mutex_unlock(&b->lock);

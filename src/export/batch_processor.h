@@ -29,6 +29,10 @@ struct batch_config {
 
 struct batch_stats {
 	uint64_t queued, exported, rejected, failed, dropped_full, dropped_shutdown;
+	/* To disk; from there to the collector in this run, or refused by it for
+	 * good.  queued = exported + rejected + failed + spooled + dropped_shutdown
+	 * once all is through. */
+	uint64_t spooled, unspooled, spool_rejected;
 	uint64_t batches, bytes, wire_bytes, retries, blocked_ns, blocks;
 	uint32_t queue_high_water, largest_batch;
 	uint64_t last_success_mono_ns;

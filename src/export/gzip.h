@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "base/strbuf.h"
 
 #define GZIP_LEVEL_MIN 1
 #define GZIP_LEVEL_MAX 9
@@ -34,6 +35,9 @@ void gzip_free(struct gzip *g);
  * written, too. */
 #define GZIP_HEADROOM 8u
 int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out, size_t *len);
+/* The plain bytes of one member, into sb with GZIP_HEADROOM before them; as
+ * much as sb may hold.  -TRACER_ERR_FORMAT: not gzip, or damaged; -E2BIG. */
+int gzip_decode(struct strbuf *sb, const uint8_t *in, size_t n, const uint8_t **out, size_t *len);
 const char *gzip_name(const struct gzip *g);
 
 #endif

@@ -33,6 +33,7 @@ struct otlp_exporter {
 	struct otlp_encoder *encoder;
 	struct gzip *gzip;		/* NULL: not compressed */
 	struct strbuf json;
+	struct strbuf plain;		/* of a gzipped body that must go out plain */
 	struct retry retry;
 	struct breaker breaker;
 	const struct log *log;
@@ -53,12 +54,13 @@ static void set_failing(struct otlp_exporter *e, bool failing)
 
 /* ---- what an answer means ---- */
 
-static void say(struct otlp_exporter *e, struct export_outcome *out, const char *what, const char *detail)
+/* About the collector; whoever shows it puts its name in front. */
+static void say(struct export_outcome *out, const char *what, const char *detail)
 {
 	struct strbuf sb;
 
 	strbuf_init_fixed(&sb, out->message, sizeof(out->message));	/* cut where it is too long */
-	strbuf_add_fmt(&sb, "collector %s %s%s%s", e->endpoint.shown, what, *detail ? ": " : "", detail);
+	strbuf_add_fmt(&sb, "%s%s%s", what, *detail ? ": " : "", detail);
 }
 
 static void judge_success(struct otlp_exporter *e, enum http_body type, const uint8_t *body, size_t len, size_t n,
@@ -75,9 +77,10 @@ static void judge_success(struct otlp_exporter *e, enum http_body type, const ui
 		return;
 	if (a.rejected)
 		out->result = EXPORT_PARTIAL;
-	say(e, out, a.rejected ? "rejected spans" : "warns", a.message);
+	say(out, a.rejected ? "rejected spans" : "warns", a.message);
 	if (!e->logged_partial)
-		log_msg(e->log, LOG_WARN, "%s (said once; the count is in the exit report)", out->message);
+		log_msg(e->log, LOG_WARN, "collector %s %s (said once; the count is in the exit report)", e->endpoint.shown,
+			out->message);
 	e->logged_partial = true;
 }
 
@@ -94,7 +97,7 @@ static enum verdict judge_status(struct otlp_exporter *e, const struct http_repl
 	}
 	otlp_decode_error(&a, r->type, r->body, r->len);
 	snprintf(what, sizeof(what), "answered %d", r->status);
-	say(e, out, what, a.message);
+	say(out, what, a.message);
 	out->result = EXPORT_FAILED;
 	return retry_http_status(r->status) ? VERDICT_AGAIN : VERDICT_FATAL;
 }
@@ -122,14 +125,14 @@ static enum verdict judge_grpc(struct otlp_exporter *e, struct http_reply *r, si
 	if (r->grpc_status < 0 && r->type == HTTP_BODY_GRPC && r->status == 200) {
 		/* The stream ended before its trailers: as a lost connection. */
 		out->result = EXPORT_FAILED;
-		say(e, out, "broke the stream off", "");
+		say(out, "broke the stream off", "");
 		return VERDICT_AGAIN;
 	}
 	if (r->grpc_status < 0)
 		snprintf(what, sizeof(what), "is no gRPC server, it answered %d", r->status);
 	else
 		snprintf(what, sizeof(what), "answered %s", grpc_status_name(code));
-	say(e, out, what, r->grpc_message);
+	say(out, what, r->grpc_message);
 	out->result = EXPORT_FAILED;
 	return retry_grpc_status(code, a.retry_info) ? VERDICT_AGAIN : VERDICT_FATAL;
 }
@@ -141,28 +144,28 @@ static enum verdict judge(struct otlp_exporter *e, struct http_reply *r, size_t 
 		return e->protocol == OTLP_GRPC ? judge_grpc(e, r, n, out) : judge_status(e, r, n, out);
 	case HTTP_UNREACHABLE:
 		out->result = EXPORT_REFUSED;
-		say(e, out, "cannot be reached", r->error);
+		say(out, "cannot be reached", r->error);
 		return VERDICT_AGAIN;
 	case HTTP_BROKEN:
 		out->result = EXPORT_FAILED;
-		say(e, out, "broke the connection", r->error);
+		say(out, "broke the connection", r->error);
 		return VERDICT_AGAIN;
 	case HTTP_TLS:
 		out->result = EXPORT_FAILED;
-		say(e, out, "cannot be trusted or does not trust us (--otlp-certificate, --otlp-client-certificate)",
+		say(out, "cannot be trusted or does not trust us (--otlp-certificate, --otlp-client-certificate)",
 		    r->error);
 		return VERDICT_FATAL;
 	case HTTP_TIMEOUT:
 		out->result = EXPORT_TIMEOUT;
-		say(e, out, "did not answer in time", "");
+		say(out, "did not answer in time", "");
 		return VERDICT_FATAL;
 	case HTTP_TOO_LARGE:
 		out->result = EXPORT_FAILED;
-		say(e, out, "sent an answer of more than 4 MiB", "");
+		say(out, "sent an answer of more than 4 MiB", "");
 		return VERDICT_FATAL;
 	default:
 		out->result = EXPORT_TIMEOUT;
-		say(e, out, "was given up", "");
+		say(out, "was given up", "");
 		return VERDICT_FATAL;
 	}
 }
@@ -185,6 +188,7 @@ static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, 
 		out->wire_bytes += len;
 		v = judge(e, &reply, n, out);
 		set_failing(e, v != VERDICT_DONE);
+		out->permanent = v == VERDICT_FATAL && reply.result == HTTP_ANSWERED;
 		if (v != VERDICT_AGAIN)
 			return;
 		if (reply.result == HTTP_UNREACHABLE && !e->breaker.ever_succeeded)
@@ -198,6 +202,19 @@ static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, 
 	}
 }
 
+/* What precedes a body has room for a frame's head: the encoder's, the
+ * compressor's and the spool's buffers see to it. */
+static void send_compressed(struct otlp_exporter *e, const uint8_t *body, size_t len, size_t n, uint64_t deadline,
+			    struct export_outcome *out)
+{
+	if (e->protocol == OTLP_GRPC) {
+		grpc_encode_head((uint8_t *)(uintptr_t)body, len, e->gzip != NULL);
+		body -= GRPC_FRAME;
+		len += GRPC_FRAME;
+	}
+	send_body(e, body, len, n, deadline, out);
+}
+
 static int make_body(struct otlp_exporter *e, struct span *const *spans, size_t n, const uint8_t **body, size_t *len)
 {
 	int err;
@@ -208,6 +225,22 @@ static int make_body(struct otlp_exporter *e, struct span *const *spans, size_t 
 	*body = (const uint8_t *)e->json.p;
 	*len = e->json.len;
 	return err;
+}
+
+/* Compresses and frames a body as configured, and sends it.  err: of making it. */
+static void send_encoded(struct otlp_exporter *e, const uint8_t *body, size_t len, size_t n, int err, uint64_t deadline,
+			 struct export_outcome *out)
+{
+	if (!err)
+		out->bytes += len;
+	if (!err && e->gzip)
+		err = gzip_encode(e->gzip, body, len, &body, &len);
+	if (err) {
+		out->result = EXPORT_FAILED;
+		snprintf(out->message, sizeof(out->message), "cannot encode spans: %s", tracer_strerror(err));
+		return;
+	}
+	send_compressed(e, body, len, n, deadline, out);
 }
 
 /* Sends spans in one request, or in halves where one would be too large. */
@@ -224,31 +257,17 @@ static void send_spans(struct otlp_exporter *e, struct span *const *spans, size_
 			send_spans(e, spans + n / 2, n - n / 2, deadline, out);
 		return;
 	}
-	if (!err)
-		out->bytes += len;
-	if (!err && e->gzip)
-		err = gzip_encode(e->gzip, body, len, &body, &len);
-	if (err) {
-		out->result = EXPORT_FAILED;
-		snprintf(out->message, sizeof(out->message), "cannot encode spans: %s", tracer_strerror(err));
-		return;
-	}
-	if (e->protocol == OTLP_GRPC) {
-		/* Both buffers have room in front of what they return. */
-		grpc_encode_head((uint8_t *)(uintptr_t)body, len, e->gzip != NULL);
-		body -= GRPC_FRAME;
-		len += GRPC_FRAME;
-	}
-	send_body(e, body, len, n, deadline, out);
+	send_encoded(e, body, len, n, err, deadline, out);
 }
 
 static void log_failure(struct otlp_exporter *e, const struct export_outcome *out, bool opened)
 {
 	if (opened)
-		log_msg(e->log, LOG_WARN, "%s; no more tries for a while, spans wait or are dropped "
-			"(start a receiver: tracer collect; name another: --otlp-endpoint URL)", out->message);
+		log_msg(e->log, LOG_WARN, "collector %s %s; no more tries for a while, spans wait or are dropped "
+			"(start a receiver: tracer collect; name another: --otlp-endpoint URL)", e->endpoint.shown,
+			out->message);
 	else if (!e->logged_failure)
-		log_msg(e->log, LOG_WARN, "%s", out->message);
+		log_msg(e->log, LOG_WARN, "collector %s %s", e->endpoint.shown, out->message);
 	e->logged_failure = true;
 }
 
@@ -275,25 +294,53 @@ static void note_outcome(struct otlp_exporter *e, const struct export_outcome *o
 			      memory_order_release);	/* pairs with the producer's load */
 }
 
-static void otlp_export(struct span_exporter *base, struct span *const *spans, size_t n, uint64_t deadline,
-			struct export_outcome *out)
+/* False: not to be tried for now; out says so. */
+static bool may_send(struct otlp_exporter *e, struct export_outcome *out)
 {
-	struct otlp_exporter *e = exporter_of(base);
-
 	*out = (struct export_outcome){ .result = EXPORT_OK, .rpc_status = -1 };
-	if (n == 0)
-		return;
-	if (http_transport_aborted(e->transport) || breaker_check(&e->breaker, clock_mono_ns()) > 0) {
-		out->result = EXPORT_REFUSED;
-		say(e, out, "is not tried for a while", "");
-		return;
-	}
-	send_spans(e, spans, n, deadline, out);
+	if (!http_transport_aborted(e->transport) && breaker_check(&e->breaker, clock_mono_ns()) == 0)
+		return true;
+	out->result = EXPORT_REFUSED;
+	say(out, "is not tried for a while", "");
+	return false;
+}
+
+static void finish(struct otlp_exporter *e, struct export_outcome *out)
+{
 	if (http_transport_aborted(e->transport) && out->result != EXPORT_OK)
 		return;			/* says nothing about the collector */
 	note_outcome(e, out);
 	if (out->result == EXPORT_REFUSED && out->accepted + out->rejected > 0)
 		out->result = EXPORT_FAILED;	/* a part is through: not to be given again */
+}
+
+static void otlp_export(struct span_exporter *base, struct span *const *spans, size_t n, uint64_t deadline,
+			struct export_outcome *out)
+{
+	struct otlp_exporter *e = exporter_of(base);
+
+	if (!may_send(e, out) || n == 0)
+		return;
+	send_spans(e, spans, n, deadline, out);
+	finish(e, out);
+}
+
+void otlp_exporter_post(struct span_exporter *base, const uint8_t *body, size_t len, bool gzipped, size_t spans,
+			uint64_t deadline, struct export_outcome *out)
+{
+	struct otlp_exporter *e = exporter_of(base);
+	int err = 0;
+
+	if (!may_send(e, out))
+		return;
+	if (gzipped && e->gzip) {
+		send_compressed(e, body, len, spans, deadline, out);
+	} else {
+		if (gzipped)
+			err = gzip_decode(&e->plain, body, len, &body, &len);
+		send_encoded(e, body, len, spans, err, deadline, out);
+	}
+	finish(e, out);
 }
 
 static uint64_t otlp_hold(struct span_exporter *base, uint64_t now, bool last_chance)
@@ -327,6 +374,7 @@ static void otlp_free(struct span_exporter *base)
 	otlp_encoder_free(e->encoder);
 	gzip_free(e->gzip);
 	strbuf_fini(&e->json);
+	strbuf_fini(&e->plain);
 	free(e);
 }
 
@@ -369,6 +417,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 				      cfg->protocol, "v1/traces", cfg->insecure, why, whylen);
 
 	strbuf_init(&e->json, most);
+	strbuf_init(&e->plain, OTLP_REQUEST_MAX + GZIP_HEADROOM);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = clock_mono_ns();
 	retry_init(&e->retry, seed);

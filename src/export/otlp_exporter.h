@@ -34,6 +34,11 @@ const char *otlp_endpoint_default(enum otlp_protocol protocol);
 int otlp_protocol_parse(const char *text, enum otlp_protocol *out);
 /* 0; -TRACER_ERR_USAGE with the reason in why; -ENOMEM. */
 int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config *cfg, char *why, size_t whylen);
+/* Sends a request that is encoded already, in the exporter's protocol (protobuf
+ * or JSON); gzipped or not, it goes out as the exporter is configured.
+ * GRPC_FRAME bytes before body must be writable. */
+void otlp_exporter_post(struct span_exporter *e, const uint8_t *body, size_t len, bool gzipped, size_t spans,
+			uint64_t deadline, struct export_outcome *out);
 /* Where it goes, for messages: scheme, host, port. */
 const char *otlp_exporter_shown(const struct span_exporter *e);
 

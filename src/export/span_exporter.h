@@ -18,8 +18,11 @@ enum export_result { EXPORT_OK = 0, EXPORT_PARTIAL, EXPORT_FAILED, EXPORT_TIMEOU
 
 struct export_outcome {
 	enum export_result result;
-	uint64_t accepted;		/* spans that are safe: delivered, or on disk */
+	uint64_t accepted;		/* spans that the collector took */
 	uint64_t rejected;		/* spans, as partial success says */
+	uint64_t spooled;		/* spans of this batch that went to disk */
+	uint64_t unspooled, rejected_late;	/* spans from disk: delivered now, refused for good */
+	bool permanent;			/* failed, and would again: the collector said so */
 	uint64_t bytes, wire_bytes;	/* before and after compression, of all attempts */
 	uint32_t attempts;
 	int http_status;		/* 0 none */

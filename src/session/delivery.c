@@ -11,6 +11,7 @@
 #include <string.h>
 #include <tracer/error.h>
 #include "export/otlp_exporter.h"
+#include "export/spool_exporter.h"
 
 #define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised */
 
@@ -52,6 +53,21 @@ static enum otlp_endpoint_kind endpoint_kind(enum tracer_origin origin)
 	return origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
 }
 
+/* The exporter with a spool behind it. */
+static int open_spool(struct delivery *d, const struct tracer_options *o, const struct log *log, char *why,
+		      size_t whylen)
+{
+	struct span_exporter *inner = d->exporter;
+	struct spool *spool;
+	int r = spool_open(&spool, option_str(o, OPT_OTLP_SPOOL), option_num(o, OPT_OTLP_SPOOL_MAX),
+			   (enum spool_sync)option_num(o, OPT_OTLP_SPOOL_SYNC), why, whylen);
+
+	if (r < 0)
+		return r;
+	d->exporter = NULL;
+	return spool_exporter_new(&d->exporter, inner, spool, log);
+}
+
 static int open_exporter(struct delivery *d, const struct tracer_options *o, const struct log *log, char *why,
 			 size_t whylen)
 {
@@ -70,9 +86,10 @@ static int open_exporter(struct delivery *d, const struct tracer_options *o, con
 	};
 	int r = otlp_http_exporter_new(&d->exporter, &cfg, why, whylen);
 
-	if (!r)
-		snprintf(d->where, sizeof(d->where), "%s", otlp_exporter_shown(d->exporter));
-	return r;
+	if (r)
+		return r;
+	snprintf(d->where, sizeof(d->where), "%s", otlp_exporter_shown(d->exporter));
+	return option_str(o, OPT_OTLP_SPOOL) ? open_spool(d, o, log, why, whylen) : 0;
 }
 
 int delivery_open(struct delivery *d, const struct tracer_options *o, struct outputs *outs, char *const *envp,
@@ -133,7 +150,7 @@ static int start_batch(struct delivery *d, const struct tracer_options *o, const
 		.delay_ns = option_num(o, OPT_BATCH_DELAY),
 		.export_timeout_ns = export_timeout(o),
 		.batch_bytes = BATCH_BYTES,
-		.overflow = option_num(o, OPT_OVERFLOW) ? OVERFLOW_DROP : OVERFLOW_BLOCK,
+		.overflow = (enum overflow_policy)option_num(o, OPT_OVERFLOW),	/* choices in the order of the enum */
 		.block_max_ns = option_num(o, OPT_BLOCK_MAX),
 	};
 	int r = batch_processor_start(&d->batch, &cfg, d->exporter, d->pool, log);

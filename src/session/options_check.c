@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/strbuf.h"
+#include "export/batch_processor.h"
 #include "export/otlp_exporter.h"
 
 static int apply_preset(struct tracer_options *o, char *why, size_t whylen)
@@ -84,6 +85,19 @@ static int check_endpoint(struct tracer_options *o, char *why, size_t whylen)
 			  why, whylen);
 }
 
+static int check_spool(const struct tracer_options *o, char *why, size_t whylen)
+{
+	if (option_num(o, OPT_OVERFLOW) == OVERFLOW_SPOOL && !option_str(o, OPT_OTLP_SPOOL)) {
+		snprintf(why, whylen, "--overflow spool needs a directory: --otlp-spool DIR");
+		return -TRACER_ERR_USAGE;
+	}
+	if (option_str(o, OPT_OTLP_SPOOL) && option_num(o, OPT_OTLP_PROTOCOL) == OTLP_HTTP_JSON) {
+		snprintf(why, whylen, "--otlp-spool keeps protobuf: use --otlp-protocol http/protobuf or grpc with it");
+		return -TRACER_ERR_USAGE;
+	}
+	return 0;
+}
+
 static int check_exclusive(const struct tracer_options *o, char *why, size_t whylen)
 {
 	static const struct { enum option_id a, b; } pairs[] = {
@@ -114,6 +128,8 @@ int tracer_options_check(struct tracer_options *o, void (*warn)(void *, const ch
 		r = check_pool(o, why, whylen);
 	if (!r)
 		r = check_endpoint(o, why, whylen);
+	if (!r)
+		r = check_spool(o, why, whylen);
 	if (!r)
 		r = check_exclusive(o, why, whylen);
 	o->checked = !r;

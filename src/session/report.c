@@ -152,6 +152,10 @@ static void report_export(struct tracer_session *s)
 		(unsigned long long)b->batches, b->largest_batch, (unsigned long long)b->exported, (unsigned long long)b->bytes,
 		(unsigned long long)b->wire_bytes, (unsigned long long)b->retries, (unsigned long long)b->failed,
 		(unsigned long long)b->rejected);
+	if (b->spooled)
+		log_msg(&s->log, LOG_INFO, "spool: %llu spans to disk, %llu of them delivered in this run, %llu refused",
+			(unsigned long long)b->spooled, (unsigned long long)b->unspooled,
+			(unsigned long long)b->spool_rejected);
 }
 
 void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)

@@ -107,7 +107,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.limits = { .string_max = reads ? (uint32_t)option_num(o, OPT_STRING_LIMIT) : 0, .path_max = PATH_LIMIT,
 			    .vector_max = VECTOR_LIMIT, .total_max = CALL_LIMIT },
 		.ring_size = ring_size(o),
-		.overflow = option_num(o, OPT_OVERFLOW) ? ENGINE_DROP : ENGINE_BLOCK,
+		.overflow = option_num(o, OPT_OVERFLOW) == OVERFLOW_DROP ? ENGINE_DROP : ENGINE_BLOCK,
 		.clock = clock_probe(),
 		.seccomp_filter = true,
 		.pin = true,
@@ -256,13 +256,13 @@ static void load_result(const struct tracer_session *s, const struct engine_resu
 		.detached = er->detached,
 		.output_failed = s->consumer.output_error < 0,
 		.calls = s->consumer.counts.calls,
-		.spans = d->final.exported,
+		.spans = d->final.exported + d->final.unspooled,
 		.folded = d->built.folded,
 		.lost = s->consumer.counts.lost,
 	};
 	res->dropped = d->built.dropped + d->final.failed + d->final.rejected + d->final.dropped_full +
 		       d->final.dropped_shutdown;
-	res->export_failed = d->otlp && d->wanted && (res->dropped > 0 || (d->final.queued && !d->final.exported));
+	res->export_failed = d->otlp && d->wanted && (res->dropped > 0 || (d->final.queued && !d->final.exported && !d->final.spooled));
 }
 
 int tracer_session_run(struct tracer_session *s, struct tracer_result *res)

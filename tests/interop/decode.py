@@ -4,6 +4,7 @@ prints every span as one line, or compares OTLP/JSON lines with it.
 
   decode.py text FILE.pb       one line a span, as otlp-emit prints them
   decode.py json FILE.pb FILE.jsonl
+  decode.py same FILE.pb FILE.jsonl      the same in any order
   decode.py serve PORTFILE FILE.pb [CERT KEY [CLIENT_CA]]
                                HTTP receiver: appends bodies, one request
   decode.py serve-unix READYFILE FILE.pb SOCKET
@@ -101,6 +102,17 @@ def compare(pb, jsonl):
     print("%d spans of %d resources equal" % (sum(map(len, want.values())), len(want)))
 
 
+def same(pb, jsonl):
+    """As compare, in any order."""
+    want = {}
+    for rs in request(pb).resource_spans:
+        collect(want, rs)
+    got = lines(jsonl)
+    assert want.keys() == got.keys(), "different resources"
+    for key, spans in want.items():
+        assert sorted(spans) == sorted(got[key]), "%d spans came, %d are in the file" % (len(spans), len(got[key]))
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     out = None
 
@@ -157,4 +169,4 @@ def serve_unix(portfile, out, path):
     server.serve_forever()
 
 
-{"text": text, "json": compare, "serve": serve, "serve-unix": serve_unix}[sys.argv[1]](*sys.argv[2:])
+{"text": text, "json": compare, "same": same, "serve": serve, "serve-unix": serve_unix}[sys.argv[1]](*sys.argv[2:])

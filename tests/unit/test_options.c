@@ -102,7 +102,7 @@ static const struct { const char *name, *value; int ok; uint64_t num; } values[]
 	{ "perf-mode", "aggressive", 1, 1 }, { "perf-mode", "fast", 0, 0 }, { "perf-mode", "", 0, 0 },
 	{ "perf-mode", "balanced|aggressive", 0, 0 },
 	{ "otlp-compression", "none", 1, 1 }, { "otlp-compression", "zstd", 0, 0 },
-	{ "overflow", "drop", 1, 1 }, { "overflow", "spool", 0, 0 },
+	{ "overflow", "drop", 1, 1 }, { "overflow", "spoil", 0, 0 },
 	{ "wait-all", NULL, 1, 1 }, { "wait-all", "no", 1, 0 }, { "wait-all", "perhaps", 0, 0 },
 	{ "string-limit", "0", 1, 0 }, { "string-limit", "16385", 0, 0 },
 	{ "absolute-timestamps", "3", 1, 3 }, { "absolute-timestamps", "4", 0, 0 },
@@ -371,6 +371,19 @@ START_TEST(default_endpoint_follows_protocol)
 }
 END_TEST
 
+START_TEST(spool_rules)
+{
+	ck_assert_int_eq(set("overflow", "spool"), 0);
+	ck_assert_int_lt(check_all(), 0);
+	ck_assert_ptr_nonnull(strstr(why, "--otlp-spool DIR"));
+	ck_assert_int_eq(set("otlp-spool", "/tmp"), 0);
+	ck_assert_int_eq(check_all(), 0);
+	ck_assert_int_eq(set("otlp-protocol", "http/json"), 0);
+	ck_assert_int_lt(check_all(), 0);
+	ck_assert_ptr_nonnull(strstr(why, "http/protobuf or grpc"));
+}
+END_TEST
+
 START_TEST(otel_switches)
 {
 	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", NULL, NULL), 0);
@@ -429,6 +442,7 @@ int main(void)
 	tcase_add_test(t, otel_value_forms);
 	tcase_add_test(t, default_endpoint_follows_protocol);
 	tcase_add_test(t, otel_switches);
+	tcase_add_test(t, spool_rules);
 	tcase_add_test(t, distance);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
