@@ -170,6 +170,17 @@ static int sensitive(const struct agent_block *b)
 	}
 }
 
+/* What the tracer wants done before the call. */
+static unsigned follow_orders(struct agent_block *b, unsigned action)
+{
+	if (b->orders & AGENT_ORDER_SIGSYS)
+		agent_syscall(NR_SIGACTION, SIGSYS, (long)b->sigsys, 0, 8, 0, 0);
+	if (b->orders & AGENT_ORDER_ALLOW)
+		action &= ~AGENT_CHECK;
+	b->orders = 0;
+	return action;
+}
+
 /* 0: run the call; 1: let the tracer see it. */
 uint32_t agent_enter(struct agent_block *b)
 {
@@ -185,6 +196,8 @@ uint32_t agent_enter(struct agent_block *b)
 		bound = ctl->bound[nr];
 		nargs = plan->nargs;
 	}
+	if (b->orders)
+		action = follow_orders(b, action);
 	if (action & AGENT_CHECK && sensitive(b))
 		return 1;
 	if ((action & AGENT_ACTION_MASK) == AGENT_SKIP)

@@ -106,8 +106,14 @@ struct agent_block {
 	uint32_t size;		/* bytes of the pending record so far */
 	uint32_t entered_size;	/* ... before the call, ... */
 	uint32_t entered_pieces;	/* ... with so many captures */
+	uint64_t sigsys[4];	/* AGENT_ORDER_SIGSYS: the program's own action */
+	uint32_t orders;	/* AGENT_ORDER_*: from the tracer, for the next call */
+	uint32_t reserved0;
 	uint64_t magic;
 };
+
+#define AGENT_ORDER_ALLOW 1u	/* AGENT_CHECK was looked at: make the call */
+#define AGENT_ORDER_SIGSYS 2u	/* the kernel has reset the program's action: set it again */
 
 #define AGENT_B_ENTRY 0
 #define AGENT_B_STACK 8
@@ -136,7 +142,7 @@ _Static_assert(offsetof(struct agent_block, r9) == AGENT_B_R9, "offset known to 
 _Static_assert(offsetof(struct agent_block, flags) == AGENT_B_FLAGS, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
-_Static_assert(sizeof(struct agent_block) == 224, "block is ABI");
+_Static_assert(sizeof(struct agent_block) == 264, "block is ABI");
 _Static_assert(sizeof(struct agent_boot) == 168, "boot is ABI");
 
 /* The agent as linked: bytes and the offsets of its landmarks. */

@@ -47,6 +47,36 @@ bool task_block_read(struct sup_task *t, struct agent_block *b)
 	       b->magic == AGENT_MAGIC;
 }
 
+/* ---- processes ---- */
+
+/* NULL: no memory. */
+struct inproc_group *inproc_group_of(const struct sup_task *t)
+{
+	struct sup_group *g = sup_group_of(t);
+
+	if (!g->hook)
+		g->hook = calloc(1, sizeof(struct inproc_group));
+	return g->hook;
+}
+
+static void on_group_free(struct supervisor *s, struct sup_group *g)
+{
+	(void)s;
+	free(g->hook);
+	g->hook = NULL;
+}
+
+static void group_inherit(const struct sup_task *parent, const struct sup_task *child)
+{
+	struct inproc_group *from = sup_group_of(parent)->hook, *to;
+
+	if (!from || !from->own || sup_group_of(parent) == sup_group_of(child))
+		return;
+	to = inproc_group_of(child);
+	if (to)
+		*to = *from;
+}
+
 /* ---- tasks ---- */
 
 static struct inproc_task *task_new(struct inproc *e)
@@ -99,6 +129,7 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 
 	if (!pt || child->hook)
 		return;
+	group_inherit(parent, child);
 	it = task_new(e);
 	if (!it)
 		return;
@@ -142,6 +173,7 @@ static void block_init(const struct inproc *e, struct sup_task *t, struct agent_
 	b->tid = t->base.tid;
 	b->slot = it->slot;
 	b->pid = 0;
+	b->orders = 0;
 }
 
 /* The child stands behind the agent's system call instruction with its parent's registers. */
@@ -233,14 +265,16 @@ static void on_first_stop(struct supervisor *s, struct sup_task *t)
 }
 
 /* The call that led here was made through the agent and has succeeded. */
-static void exec_finish(struct inproc *e, struct inproc_task *it)
+static void exec_finish(struct inproc *e, const struct sup_task *t)
 {
+	const struct inproc_task *it = inproc_of(t);
 	uint64_t pos = arena_ring(e->arena, it->slot)->latest;
 	struct tracer_ev_call *c = arena_pending(e->arena, it->slot, pos);
 	uint64_t now = clock_ticks(e->sup.out.clock);
 
 	if (!c)
 		return;
+	c->head.tid = t->base.tid;	/* a thread that is not the leader becomes it */
 	c->ret = 0;
 	c->head.time = now > c->start ? now : c->start;
 	arena_commit(e->arena, it->slot, c, pos, arena_complete(c), TRACER_EV_CALL,
@@ -259,7 +293,10 @@ static void on_exec(struct supervisor *s, struct sup_task *t)
 			return;
 	}
 	if (it->have_slot)
-		exec_finish(e, it);
+		exec_finish(e, t);
+	/* handlers end with the program, SIG_IGN does not */
+	if (sup_group_of(t)->hook && inproc_group_of(t)->action[0] != 1)
+		inproc_group_of(t)->own = false;
 	mm_put(e, it->mm);
 	it->mm = mm_new(e);
 	it->mode = INPROC_OFF;
@@ -324,6 +361,7 @@ static const struct sup_hooks hooks = {
 	.expects_birth = expects_birth,
 	.on_exec = on_exec,
 	.on_death = on_death,
+	.on_group_free = on_group_free,
 	.on_signal = on_signal,
 	.resume_how = resume_how,
 	.on_detach = on_detach,

@@ -78,6 +78,12 @@ struct inproc_mm {
 	struct inproc_mm *next_free;
 };
 
+/* A process: what it does with SIGSYS, which the kernel resets when a trap finds it blocked or ignored. */
+struct inproc_group {
+	bool own;			/* an action that is not the default */
+	uint64_t action[4];		/* struct kernel_sigaction */
+};
+
 struct inproc_task {
 	uint8_t mode;			/* enum inproc_mode */
 	bool have_slot;
@@ -112,6 +118,8 @@ static inline struct inproc *inproc_from(struct supervisor *s)
 {
 	return (struct inproc *)s;
 }
+
+struct inproc_group *inproc_group_of(const struct sup_task *t);
 
 /* inproc_arena.c */
 int arena_open(struct inproc_arena **out, const struct supervisor *s);

@@ -7,8 +7,10 @@
  */
 #include "config.h"
 #include "engine/inproc.h"
+#include "tracee/proc_fs.h"
 #include <errno.h>
 #include <linux/audit.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -122,8 +124,6 @@ static const char *conflict(const struct arch_regs *regs)
 		       arg == PR_SECCOMP ? "it puts itself under seccomp" : NULL;
 	if (nr == NR_SECCOMP)
 		return "it puts itself under seccomp";
-	if (nr == NR_RT_SIGACTION && arg == SIGSYS && regs->r.rsi)
-		return "it handles SIGSYS itself";
 	return NULL;
 }
 
@@ -179,6 +179,51 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 	sup_resume(&e->sup, t, 0);
 }
 
+/* The kernel forces SIGSYS on a task that blocks or ignores it by resetting its action to the default.
+ * That is seen in /proc/PID/status; the agent sets the action again before the call. */
+static bool action_lost(const struct sup_task *t)
+{
+	static const char *const lines[] = { "\nSigIgn:\t", "\nSigCgt:\t" };
+	char text[4096];
+	ssize_t n = proc_file_read(t->base.tid, "status", text, sizeof(text) - 1);
+	uint64_t known = 0;
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		const char *p = strstr(text, lines[i]);
+
+		if (p)
+			known |= strtoull(p + strlen(lines[i]), NULL, 16);
+	}
+	return !(known >> (SIGSYS - 1) & 1);
+}
+
+/* What the agent is to do before the call that trapped. */
+static void orders_set(struct sup_task *t, const struct arch_regs *regs)
+{
+	struct inproc_group *g = sup_group_of(t)->hook;
+	bool sets = regs->r.rax == NR_RT_SIGACTION && regs->r.rdi == SIGSYS && regs->r.rsi;
+	uint64_t at = task_block_at(inproc_of(t)), mask;
+	uint32_t orders = 0;
+
+	if (g && g->own && action_lost(t)) {
+		orders |= AGENT_ORDER_SIGSYS;
+		task_mem_write(t, at + offsetof(struct agent_block, sigsys), g->action, sizeof(g->action));
+		if (g->action[0] != (uint64_t)(uintptr_t)SIG_IGN && tracee_mask_load(t->base.tid, &mask) == 0)
+			tracee_mask_set(t->base.tid, mask | 1ull << (SIGSYS - 1));
+	}
+	if (sets) {
+		orders |= AGENT_ORDER_ALLOW;
+		g = inproc_group_of(t);
+		if (g && mem_read(&t->base.group->mem, regs->r.rsi, g->action, sizeof(g->action)) == sizeof(g->action))
+			g->own = g->action[0] != 0;
+	}
+	if (orders)
+		task_mem_write(t, at + offsetof(struct agent_block, orders), &orders, sizeof(orders));
+}
+
 static bool is_syscall_insn(struct sup_task *t, uint64_t at)
 {
 	uint8_t b[2];
@@ -216,6 +261,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		return true;
 	}
 	it->mode = INPROC_ON;
+	orders_set(t, &regs);
 	redirect(e, t, &regs);
 	return true;
 }
