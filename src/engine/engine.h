@@ -92,7 +92,8 @@ struct engine_ops {
 	/* Until the end of the run.  0 or negative. */
 	int (*run)(struct engine *e, struct engine_result *res);
 	void (*close)(struct engine *e);
-	/* Async-signal-safe, callable from any thread: */
+	/* Async-signal-safe, callable from any thread, between start() and close(); a
+	 * stop() is never lost, wherever the loop is (supervisor.c says how). */
 	void (*forward)(struct engine *e, int sig);	/* send sig to the root program */
 	void (*stop)(struct engine *e);			/* detach from everything (attached) and return from run */
 	void (*stats)(const struct engine *e, uint64_t out[ENGINE_STATS]);
