@@ -19,6 +19,7 @@
 
 #define WAIT_MIN_NS 1000000ull
 #define WAIT_MAX_NS 50000000ull
+#define WAIT_SLICE_NS 100000000ull
 #define TICK_NS 100000000ull		/* fold interval is looked at */
 #define DRAIN_MAX 4096u			/* records between two looks at the clock */
 
@@ -332,14 +333,21 @@ void consumer_end(struct consumer *c, uint64_t deadline_mono_ns)
 	ring_set_wake(c->rings);
 }
 
+/* In slices: ThreadSanitizer runs signal handlers only between calls, and ours end the wait. */
 int consumer_wait(struct consumer *c, uint64_t mono_ns)
 {
-	struct timespec ts = { .tv_sec = (time_t)(mono_ns / 1000000000u), .tv_nsec = (long)(mono_ns % 1000000000u) };
+	uint64_t now;
 
-	while (sem_clockwait(&c->ended, CLOCK_MONOTONIC, &ts))
-		if (errno != EINTR)
+	while ((now = clock_mono_ns()) < mono_ns) {
+		uint64_t until = now + WAIT_SLICE_NS < mono_ns ? now + WAIT_SLICE_NS : mono_ns;
+		struct timespec ts = { .tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u) };
+
+		if (!sem_clockwait(&c->ended, CLOCK_MONOTONIC, &ts))
+			return 0;
+		if (errno != EINTR && errno != ETIMEDOUT)
 			return -errno;
-	return 0;
+	}
+	return -ETIMEDOUT;
 }
 
 void consumer_join(struct consumer *c)
