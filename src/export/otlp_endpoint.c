@@ -166,17 +166,21 @@ static const char *scheme_check(const struct url_parts *u, enum otlp_protocol pr
 }
 
 int otlp_endpoint_parse(struct otlp_endpoint *out, const char *text, enum otlp_endpoint_kind kind,
-			enum otlp_protocol protocol, const char *path, bool insecure,
+			enum otlp_protocol protocol, enum otlp_signal signal, bool insecure,
 			char *why, size_t whylen)
 {
+	static const char *const http_paths[] = { "v1/traces", "v1/metrics" };
+	static const char *const grpc_paths[] = {
+		"opentelemetry.proto.collector.trace.v1.TraceService/Export",
+		"opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+	};
+	const char *path = protocol == OTLP_GRPC ? grpc_paths[signal] : http_paths[signal];
 	char tail[OTLP_URL_MAX];
 	struct url_parts u;
 	const char *bad;
 	size_t host_len;
 
 	*out = (struct otlp_endpoint){ 0 };
-	if (protocol == OTLP_GRPC)
-		path = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
 	if (!url_chars_valid(text))
 		return refuse(why, whylen, text, "spaces and control characters are not allowed in a URL (percent-encode them)");
 	if (strlen(text) > OTLP_URL_MAX - 128)

@@ -29,11 +29,13 @@ struct otlp_endpoint {
 	bool tls;
 };
 
-/* path: "v1/traces" (ignored for grpc, whose path the protocol fixes).
+enum otlp_signal { OTLP_TRACES = 0, OTLP_METRICS };
+
+/* The signal decides the path: v1/traces, or the service's for grpc.
  * insecure: what a gRPC target without a scheme means.
  * 0, or -TRACER_ERR_USAGE with what is wrong and what would be right in why. */
 int otlp_endpoint_parse(struct otlp_endpoint *out, const char *text, enum otlp_endpoint_kind kind,
-			enum otlp_protocol protocol, const char *path, bool insecure,
+			enum otlp_protocol protocol, enum otlp_signal signal, bool insecure,
 			char *why, size_t whylen);
 
 /* "k=v,k2=v2" (W3C Baggage without properties): called for each pair with the

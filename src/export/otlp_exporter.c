@@ -414,7 +414,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 	const char *url = cfg->endpoint ? cfg->endpoint : otlp_endpoint_default(cfg->protocol);
 	uint64_t seed = 1;
 	int err = otlp_endpoint_parse(&e->endpoint, url, cfg->endpoint ? cfg->endpoint_kind : OTLP_ENDPOINT_BASE,
-				      cfg->protocol, "v1/traces", cfg->insecure, why, whylen);
+				      cfg->protocol, cfg->signal, cfg->insecure, why, whylen);
 
 	strbuf_init(&e->json, most);
 	strbuf_init(&e->plain, OTLP_REQUEST_MAX + GZIP_HEADROOM);

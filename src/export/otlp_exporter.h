@@ -18,6 +18,7 @@ struct otlp_config {
 	const char *endpoint;		/* as the user gave it; NULL: the default of the protocol */
 	enum otlp_endpoint_kind endpoint_kind;
 	enum otlp_protocol protocol;
+	enum otlp_signal signal;	/* OTLP_METRICS: only otlp_exporter_post() */
 	bool insecure;			/* gRPC target without a scheme */
 	bool gzip;
 	int gzip_level;			/* 1..9, 0: 1 */

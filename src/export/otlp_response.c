@@ -142,7 +142,7 @@ static void success_from_json(struct otlp_answer *out, const uint8_t *body, size
 
 	if (!json_lookup(top, "partialSuccess", &partial))
 		return;
-	if (json_lookup(partial, "rejectedSpans", &v))
+	if (json_lookup(partial, "rejectedSpans", &v) || json_lookup(partial, "rejectedDataPoints", &v))
 		out->rejected = json_read_count(v);
 	if (json_lookup(partial, "errorMessage", &v))
 		json_set_message(out, v);
@@ -158,6 +158,7 @@ static void error_from_json(struct otlp_answer *out, const uint8_t *body, size_t
 
 /* ---- protobuf ---- */
 
+/* The answers for the other signals have the same fields. */
 static void success_from_protobuf(struct otlp_answer *out, const uint8_t *body, size_t len)
 {
 	Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceResponse *r =

@@ -4,6 +4,7 @@ prints every span as one line, or compares OTLP/JSON lines with it.
 
   decode.py text FILE.pb       one line a span, as otlp-emit prints them
   decode.py json FILE.pb FILE.jsonl
+  decode.py metrics FILE.pb    each metric as a line of JSON
   decode.py same FILE.pb FILE.jsonl      the same in any order
   decode.py serve PORTFILE FILE.pb [CERT KEY [CLIENT_CA]]
                                HTTP receiver: appends bodies, one request
@@ -20,6 +21,7 @@ import struct
 import sys
 
 from google.protobuf import json_format
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_service
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
@@ -102,6 +104,17 @@ def compare(pb, jsonl):
     print("%d spans of %d resources equal" % (sum(map(len, want.values())), len(want)))
 
 
+def metrics(path):
+    """The messages as JSON, one metric a line."""
+    r = metrics_service.ExportMetricsServiceRequest()
+    with open(path, "rb") as f:
+        r.ParseFromString(f.read())
+    for rm in r.resource_metrics:
+        print(rm.schema_url, rm.resource.attributes[0].value.string_value, rm.scope_metrics[0].scope.name)
+        for m in rm.scope_metrics[0].metrics:
+            print(json.dumps(json_format.MessageToDict(m), sort_keys=True))
+
+
 def same(pb, jsonl):
     """As compare, in any order."""
     want = {}
@@ -169,4 +182,4 @@ def serve_unix(portfile, out, path):
     server.serve_forever()
 
 
-{"text": text, "json": compare, "same": same, "serve": serve, "serve-unix": serve_unix}[sys.argv[1]](*sys.argv[2:])
+{"text": text, "json": compare, "same": same, "metrics": metrics, "serve": serve, "serve-unix": serve_unix}[sys.argv[1]](*sys.argv[2:])

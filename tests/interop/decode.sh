@@ -23,6 +23,9 @@ $decode json "$tmp/spans.pb" "$tmp/spans.jsonl" || fail "OTLP/JSON lines differ 
 sed 's/"kind":1,/"kind":2,/' "$tmp/spans.jsonl" >"$tmp/changed.jsonl"
 $decode json "$tmp/spans.pb" "$tmp/changed.jsonl" 2>/dev/null && fail "a changed span was not seen"
 
+$decode metrics "$tmp/metrics.pb" >"$tmp/metrics.txt" || fail "the metrics do not decode"
+cmp "$srcdir/tests/interop/metrics.expected" "$tmp/metrics.txt" || fail "metrics differ"
+
 for protocol in http/protobuf http/json; do
 	rm -f "$tmp/port" "$tmp/got.pb"
 	$decode serve "$tmp/port" "$tmp/got.pb" &

@@ -4,6 +4,7 @@
  * compare: otlp-emit SPANS DIR [ENDPOINT PROTOCOL]
  *   DIR/spans.pb      one ExportTraceServiceRequest by the direct encoder
  *   DIR/spans.jsonl   by the file sink
+ *   DIR/metrics.pb    a fixed set of metrics
  *   DIR/spans.txt     a line for each span, straight from the struct
  *   ENDPOINT          batches of 100 by the exporter
  */
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
+#include "export/otlp_metrics.h"
 #include "otlp_samples.h"
 #include "sink/sink.h"
 
@@ -166,6 +168,42 @@ static void write_json(const char *dir, struct span *const *spans, size_t n)
 		exit(1);
 }
 
+/* Every kind, with edges: no value, zero, negative, no attributes. */
+static void write_metrics(const char *dir)
+{
+	static const struct metric_attr attrs[] = { { "syscall.name", "openat", 0 }, { "n", NULL, -5 } };
+	static const uint64_t counts[] = { 1, 0, 300 };
+	static const double bounds[] = { 0.5, 1e9 };
+	static const struct metric_point points[] = {
+		{ .attrs = attrs, .nattrs = 2, .start_ns = 1, .time_ns = 2, .i = -3 },
+		{ .start_ns = 1, .time_ns = 2, .is_double = true, .d = 0.0 },
+	}, histogram = { .attrs = attrs, .nattrs = 1, .start_ns = 3, .time_ns = 4, .count = 301, .sum = 0, .min = -1, .max = 7.5,
+		.counts = counts, .ncounts = 3, .bounds = bounds }, exponential = { .start_ns = 5, .time_ns = 6, .count = 302,
+		.sum = 2.5, .min = 0, .max = 2, .counts = counts, .ncounts = 3, .scale = -2, .offset = -7, .zero_count = 1 },
+		empty = { .start_ns = 7, .time_ns = 8 };
+	static const struct metric metrics[] = {
+		{ "a.sum", "what", "{call}", METRIC_SUM, METRIC_DELTA, true, points, 2 },
+		{ "a.gauge", "", "By", METRIC_GAUGE, 0, false, points, 1 },
+		{ "nothing", "", "", METRIC_SUM, METRIC_DELTA, true, NULL, 0 },
+		{ "a.histogram", NULL, "s", METRIC_HISTOGRAM, METRIC_CUMULATIVE, false, &histogram, 1 },
+		{ "an.exponential", "", "s", METRIC_EXP_HISTOGRAM, METRIC_DELTA, false, &exponential, 1 },
+		{ "an.empty", "", "s", METRIC_EXP_HISTOGRAM, METRIC_DELTA, false, &empty, 1 },
+	};
+	struct resource *r = resource_new(1);
+	FILE *f = create(dir, "metrics.pb");
+	uint8_t *out;
+	size_t len;
+
+	resource_add_str(r, "service.name", "m", 1);
+	if (otlp_encode_metrics(r, metrics, sizeof(metrics) / sizeof(metrics[0]), &out, &len) ||
+	    fwrite(out, 1, len, f) != len || fclose(f))
+		exit(1);
+	otlp_metrics_free(out);
+	if (otlp_encode_metrics(r, metrics + 2, 1, &out, &len) || out || len)	/* no empty envelope */
+		exit(1);
+	resource_put(r);
+}
+
 static void post(const char *url, const char *protocol, struct span *const *spans, size_t n)
 {
 	struct otlp_config cfg = { .endpoint = url, .gzip = true };
@@ -209,6 +247,7 @@ int main(int argc, char **argv)
 	}
 	write_protobuf(argv[2], spans, n);
 	write_json(argv[2], spans, n);
+	write_metrics(argv[2]);
 	if (argc > 4)
 		post(argv[3], argv[4], spans, n);
 	f = create(argv[2], "spans.txt");

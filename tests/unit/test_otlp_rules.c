@@ -90,7 +90,7 @@ START_TEST(test_endpoint)
 {
 	struct otlp_endpoint e;
 	char why[512] = "";
-	int err = otlp_endpoint_parse(&e, endpoints[_i].text, endpoints[_i].kind, endpoints[_i].protocol, "v1/traces",
+	int err = otlp_endpoint_parse(&e, endpoints[_i].text, endpoints[_i].kind, endpoints[_i].protocol, OTLP_TRACES,
 				      endpoints[_i].insecure, why, sizeof(why));
 
 	if (!endpoints[_i].url) {
@@ -106,6 +106,20 @@ START_TEST(test_endpoint)
 }
 END_TEST
 
+START_TEST(test_endpoint_of_metrics)
+{
+	struct otlp_endpoint e;
+	char why[512];
+
+	ck_assert_int_eq(otlp_endpoint_parse(&e, "http://c:4318", OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_METRICS, false,
+					     why, sizeof(why)), 0);
+	ck_assert_str_eq(e.url, "http://c:4318/v1/metrics");
+	ck_assert_int_eq(otlp_endpoint_parse(&e, "http://c:4317", OTLP_ENDPOINT_BASE, OTLP_GRPC, OTLP_METRICS, false,
+					     why, sizeof(why)), 0);
+	ck_assert_str_eq(e.url, "http://c:4317/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
+}
+END_TEST
+
 START_TEST(test_endpoint_too_long)
 {
 	char text[OTLP_URL_MAX + 1], why[512];
@@ -114,11 +128,11 @@ START_TEST(test_endpoint_too_long)
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "http://c/", 9);
 	text[OTLP_URL_MAX - 128] = '\0';
-	ck_assert_int_eq(otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, "v1/traces", false, why,
+	ck_assert_int_eq(otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES, false, why,
 					     sizeof(why)), 0);
 	text[OTLP_URL_MAX - 128] = 'a';
 	text[OTLP_URL_MAX] = '\0';
-	ck_assert_int_eq(otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, "v1/traces", false, why,
+	ck_assert_int_eq(otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES, false, why,
 					     sizeof(why)), -TRACER_ERR_USAGE);
 }
 END_TEST
@@ -405,6 +419,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_endpoint, 0, (int)(sizeof(endpoints) / sizeof(endpoints[0])));
 	tcase_add_loop_test(tcase, test_headers, 0, (int)(sizeof(headers) / sizeof(headers[0])));
 	tcase_add_test(tcase, test_endpoint_too_long);
+	tcase_add_test(tcase, test_endpoint_of_metrics);
 	tcase_add_test(tcase, test_header_values_stay_secret);
 	tcase_add_test(tcase, test_protocol_names);
 	tcase_add_test(tcase, test_retryable);
