@@ -4,6 +4,9 @@
  * supervisor: every function but probe() is called on one thread, the one
  * that calls run().  Engines write to rings only; they know nothing of
  * decoding, spans or files.
+ *
+ * That thread waits for all of its children.  Whoever forks helpers of another
+ * kind does so from another thread, one that lives as long as they do.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
