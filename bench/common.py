@@ -4,6 +4,7 @@ files, the host block that every result carries, robust statistics."""
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,18 +35,20 @@ def save(path, data):
 
 
 def run(argv, timeout=None, **kw):
-    """Run and return (status, stdout, stderr); status 124 where time ran out, 127 where it cannot run."""
+    """Run and return (status, stdout, stderr); status 124 where time ran out (with all that it
+    started gone), 127 where it cannot run."""
     try:
-        p = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, errors="replace", check=False, **kw)
-        return p.returncode, p.stdout, p.stderr
-    except subprocess.TimeoutExpired as e:
-        return 124, _text(e.stdout), _text(e.stderr)
+        p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+                             stdin=subprocess.DEVNULL, start_new_session=True, **kw)
     except OSError as e:
         return 127, "", str(e)
-
-
-def _text(out):
-    return out.decode(errors="replace") if isinstance(out, bytes) else out or ""
+    try:
+        out, err = p.communicate(timeout=timeout)
+        return p.returncode, out, err
+    except subprocess.TimeoutExpired:
+        os.killpg(p.pid, signal.SIGKILL)
+        out, err = p.communicate()
+        return 124, out, err
 
 
 def host(bench):
