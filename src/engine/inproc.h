@@ -8,6 +8,7 @@
  *	inproc_arena.c      shared memory: the image of the agent, the rings
  *	inproc_boot.c       the agent goes into a new program
  *	inproc_mm.c         what was patched in an address space
+ *	inproc_remote.c     calls that a stopped task makes for us
  *	inproc_trap.c       a call that the dispatch caught
  *	inproc_signal.c     a signal finds a task in the agent
  *
@@ -62,6 +63,7 @@ struct inproc_sites {
 	unsigned refs;
 	unsigned count, size;	/* of a hash by address; size a power of two */
 	unsigned nareas;
+	bool no_room;		/* asked for more in vain */
 	struct inproc_area areas[INPROC_AREAS];
 	struct inproc_site *table;
 };
@@ -95,6 +97,10 @@ struct inproc_task {
 	struct agent_block birth;
 	/* a handler is being entered by a single step */
 	uint64_t step_site, step_cont;
+	/* died in the middle of a call of ours (inproc_remote.c) */
+	bool gone;
+	int gone_status;
+	struct rusage gone_usage;
 	struct inproc_task *next_free;
 };
 
@@ -156,6 +162,10 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
 /* The program's own bytes come back everywhere. */
 void mm_restore(struct inproc *e, struct sup_task *t);
+
+/* inproc_remote.c */
+/* Maps room for stubs within reach of near: its address, or 0.  The task may be dead then (gone). */
+uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size);
 
 /* inproc_trap.c */
 bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info);

@@ -22,6 +22,7 @@
 #define FAR_REACH 16384u	/* how far from a site branches into it are looked for */
 #define REACH 0x7ff00000u	/* of a jump, with something to spare */
 #define STUB_ALIGN 16u
+#define AREA_SIZE 65536u	/* of what is mapped for stubs */
 
 /* ---- life ---- */
 
@@ -137,6 +138,7 @@ static bool sites_own(struct inproc_mm *mm)
 		return false;
 	if (old) {
 		s->nareas = old->nareas;
+		s->no_room = old->no_room;
 		memcpy(s->areas, old->areas, sizeof(s->areas));
 		s->count = old->count;
 		for (unsigned i = 0; i < old->size; i++)
@@ -196,6 +198,22 @@ static struct inproc_area *area_lookup(struct inproc_mm *mm, uint64_t near)
 			return a;
 	}
 	return NULL;
+}
+
+/* The same, mapped where there is none yet. */
+static struct inproc_area *area_get(struct inproc_mm *mm, struct sup_task *t, uint64_t near)
+{
+	struct inproc_area *a = area_lookup(mm, near);
+	uint64_t at;
+
+	if (a || mm->sites->no_room || mm->sites->nareas == INPROC_AREAS)
+		return a;
+	at = remote_room(t, near, AREA_SIZE);
+	if (at)
+		area_add(mm->sites, at, AREA_SIZE);
+	else
+		mm->sites->no_room = true;
+	return area_lookup(mm, near);
 }
 
 /* ---- patching ---- */
@@ -283,7 +301,7 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 	if (p->form == PATCH_AFTER && branches_far(e, t, &code, p))
 		return false;
 	areas_init(e, mm);
-	area = area_lookup(mm, at);
+	area = area_get(mm, t, at);
 	if (!area || patch_build(&code, p, area->base + area->used) < 0)
 		return false;
 	if (mem_write(&t->base.group->mem, p->stub_at, p->stub, p->stub_len) < 0)

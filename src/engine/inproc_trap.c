@@ -167,6 +167,8 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 			site = mm_site_add(mm, behind - 2);
 		if (site && (!site->patched ? !site->patch.site : true))
 			mm_site_patch(e, t, site, regs->r.rax);
+		if (inproc_of(t)->gone)
+			return;
 		if (site && site->patched && site->patch.form == PATCH_AFTER)
 			cont = site->patch.cont;
 	}
@@ -263,5 +265,10 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	it->mode = INPROC_ON;
 	orders_set(t, &regs);
 	redirect(e, t, &regs);
+	if (it->gone) {
+		struct rusage usage = it->gone_usage;
+
+		sup_status_load(&e->sup, t->base.tid, it->gone_status, &usage);
+	}
 	return true;
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A system call made by a stopped task on our behalf, and what it is used for:
+ * room for stubs near code that is out of reach of the image (executables at
+ * addresses of their own, code made at run time).  Supervisor thread.  All
+ * signals are blocked meanwhile, so nothing but death comes in between; a
+ * death is kept for the caller to hand on (it->gone).
+ */
+#include "config.h"
+#include "engine/inproc.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define PAGE 4096u
+#define LOWEST 0x10000u		/* the usual vm.mmap_min_addr */
+#define STOPS_MAX 64
+
+/* The next stop of the call: 0, or -ESRCH. */
+static int call_step(struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct stop stop;
+
+	for (unsigned i = 0; i < STOPS_MAX; i++) {
+		if (tracee_resume(t->base.tid, TRACEE_CALL, 0) < 0)
+			return -ESRCH;
+		if (tracee_wait(t->base.tid, &it->gone_status, true, &it->gone_usage) != t->base.tid)
+			return -ESRCH;
+		if (WIFEXITED(it->gone_status) || WIFSIGNALED(it->gone_status)) {
+			it->gone = true;
+			return -ESRCH;
+		}
+		stop_parse(it->gone_status, &stop);
+		if (stop.kind == STOP_CALL)
+			return 0;
+	}
+	return -ESRCH;
+}
+
+static int64_t remote_call(struct sup_task *t, uint64_t nr, const uint64_t args[6])
+{
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs saved, regs;
+	int64_t ret = -ESRCH;
+	uint64_t mask;
+
+	if (tracee_regs_load(t->base.tid, &saved) < 0 || tracee_mask_load(t->base.tid, &mask) < 0)
+		return -ESRCH;
+	regs = saved;
+	regs.r.rip = it->mm->image + agent_image.call;
+	regs.r.rax = nr;
+	regs.r.orig_rax = (unsigned long long)-1ll;
+	regs.r.rdi = args[0];
+	regs.r.rsi = args[1];
+	regs.r.rdx = args[2];
+	regs.r.r10 = args[3];
+	regs.r.r8 = args[4];
+	regs.r.r9 = args[5];
+	tracee_mask_set(t->base.tid, ~(uint64_t)0);
+	if (tracee_regs_set(t->base.tid, &regs) == 0 && call_step(t) == 0 && call_step(t) == 0 &&
+	    tracee_regs_load(t->base.tid, &regs) == 0)
+		ret = (int64_t)regs.r.rax;
+	if (it->gone)
+		return -ESRCH;
+	saved.r.orig_rax = (unsigned long long)-1ll;
+	tracee_regs_set(t->base.tid, &saved);
+	tracee_mask_set(t->base.tid, mask);
+	return ret;
+}
+
+/* The highest free place of size bytes below the mappings that at lies in, with a page to spare. */
+static uint64_t place_below(pid_t pid, uint64_t at, uint64_t size)
+{
+	uint64_t group = 0, before = 0, end_before = 0, from, to;
+	char name[32], line[512];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/maps", (int)pid);
+	f = fopen(name, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) != 2)
+			continue;
+		if (from != end_before) {
+			before = end_before;
+			group = from;
+		}
+		end_before = to;
+		if (at >= from && at < to)
+			break;
+		group = group ? group : from;
+	}
+	if (f)
+		fclose(f);
+	if (at >= end_before || group < before + size + 2 * PAGE || group < LOWEST + size + PAGE)
+		return 0;
+	return group - size - PAGE;
+}
+
+uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size)
+{
+	uint64_t at = place_below(t->base.tid, near, size);
+	uint64_t args[6] = { at, size, PROT_READ | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0 };
+	int64_t ret;
+
+	if (!at)
+		return 0;
+	ret = remote_call(t, SYS_mmap, args);
+	return ret > 0 ? (uint64_t)ret : 0;
+}
