@@ -389,6 +389,11 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 		snprintf(why, whylen, "this kernel has no syscall user dispatch (Linux 5.11); use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
 	}
+	if (!arena_probe(cfg->ring_size)) {
+		snprintf(why, whylen, "the limits on address space or file size (ulimit -v, -f) leave no room for "
+				      "rings; raise them, or use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
 	if (!boot_vdso_room()) {
 		snprintf(why, whylen, "the vDSO has no room for the loader (vdso=0?); use --engine ptrace");
 		return -TRACER_ERR_ENGINE;

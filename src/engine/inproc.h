@@ -129,6 +129,8 @@ struct inproc_group *inproc_group_of(const struct sup_task *t);
 
 /* inproc_arena.c */
 int arena_open(struct inproc_arena **out, const struct supervisor *s);
+/* Whether the limits leave room for a ring at least, and for the image. */
+bool arena_probe(uint64_t ring_size);
 void arena_close(struct inproc_arena *a);
 int arena_slot_get(struct inproc_arena *a, uint32_t *slot, struct ring **ring);
 struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot);

@@ -15,10 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAGE 4096u
 #define RINGS_MAX ((uint64_t)1 << 32)	/* bytes of address space for rings */
+#define IMAGE_MAX (1u << 20)
 #define ROUND(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 
 static uint8_t action_of(const struct supervisor *s, int nr, const struct syscall_desc *d)
@@ -126,14 +128,37 @@ static int image_open(struct inproc_arena *a)
 	return rc;
 }
 
+/* Address space for rings: every program has to map all of them, within the limits that it inherits. */
+static uint64_t rings_room(void)
+{
+	uint64_t room = RINGS_MAX;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_AS, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur / 8 < room)
+		room = l.rlim_cur / 8;
+	/* it holds for memfds, too, and a signal says so */
+	if (getrlimit(RLIMIT_FSIZE, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur < room)
+		room = l.rlim_cur;
+	return room;
+}
+
+bool arena_probe(uint64_t ring_size)
+{
+	return rings_room() >= ring_bytes(ring_size) && rings_room() >= IMAGE_MAX;
+}
+
 static int rings_open(struct inproc_arena *a)
 {
+	uint64_t room = rings_room();
+
 	a->ring_stride = ring_bytes(a->ring_size);
 	if (!a->ring_stride)
 		return -EINVAL;
 	a->nslots = INPROC_SLOTS_MAX;
-	if (a->nslots > RINGS_MAX / a->ring_stride)
-		a->nslots = (uint32_t)(RINGS_MAX / a->ring_stride) & ~63u;
+	if (a->nslots > room / a->ring_stride)
+		a->nslots = (uint32_t)(room / a->ring_stride);
+	if (!a->nslots)
+		return -ENOMEM;
 	a->rings_size = a->nslots * a->ring_stride;
 	a->rings_fd = memfd_create("tracer-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (a->rings_fd < 0 || ftruncate(a->rings_fd, (off_t)a->rings_size) < 0 ||
@@ -144,8 +169,8 @@ static int rings_open(struct inproc_arena *a)
 		a->rings = NULL;
 		return -errno;
 	}
-	for (uint32_t i = 0; i < a->nslots / 64; i++)
-		atomic_store_explicit(&a->free_slots[i], UINT64_MAX, memory_order_relaxed);
+	for (uint32_t i = 0; i < a->nslots; i++)
+		atomic_fetch_or_explicit(&a->free_slots[i / 64], (uint64_t)1 << (i % 64), memory_order_relaxed);
 	return 0;
 }
 
@@ -223,7 +248,7 @@ static void slot_release(void *ctx, void *mem)
 /* The lowest free one: its pages are most likely there already. */
 static int slot_take(struct inproc_arena *a, uint32_t *slot)
 {
-	for (uint32_t i = 0; i < a->nslots / 64; i++) {
+	for (uint32_t i = 0; i < (a->nslots + 63) / 64; i++) {
 		uint64_t map = atomic_load_explicit(&a->free_slots[i], memory_order_acquire);
 
 		if (!map)
