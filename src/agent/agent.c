@@ -113,13 +113,20 @@ static inline void store_args(uint64_t *args, const struct agent_block *b, unsig
 static void commit(struct agent_block *b, uint32_t kind, uint32_t flags)
 {
 	void *record = (void *)b->cur;
-
 	uint32_t size = b->size;
 
 	/* What was reserved and not used is zero still. */
 	store_head(b, b->pos + size);
 	store_word(record, head_word(size, kind, flags));
 	b->cur = 0;
+	ring_of(b)->records++;
+}
+
+/* A call that did not come back here, as was to be expected: the thread is still there, so it was
+ * rt_sigreturn.  Its record was left open until now so that a signal could still take the call back. */
+static void settle(struct agent_block *b)
+{
+	commit(b, TRACER_EV_ENTER, ((const struct tracer_event *)b->cur)->flags & ~TRACER_EVF_PENDING);
 }
 
 static uint32_t flags_of(unsigned action)
@@ -196,6 +203,8 @@ uint32_t agent_enter(struct agent_block *b)
 		bound = ctl->bound[nr];
 		nargs = plan->nargs;
 	}
+	if (b->cur)
+		settle(b);
 	if (b->orders)
 		action = follow_orders(b, action);
 	if (action & AGENT_CHECK && sensitive(b))
@@ -215,7 +224,6 @@ uint32_t agent_enter(struct agent_block *b)
 		struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
 
 		call->head.time = call->start;
-		commit(b, TRACER_EV_ENTER, flags_of(action));
 	}
 	return 0;
 }

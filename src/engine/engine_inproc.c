@@ -97,6 +97,7 @@ static void slot_put(struct inproc *e, struct inproc_task *it)
 	if (!it->have_slot)
 		return;
 	arena_abandon(e->arena, it->slot);
+	e->sup.stats[ENGINE_STAT_CALLS_NO_STOP] += arena_ring(e->arena, it->slot)->records;
 	ring_set_close(e->arena->set, it->ring);
 	it->have_slot = false;
 }
@@ -468,7 +469,11 @@ static void inproc_stop(struct engine *e)
 
 static void inproc_stats(const struct engine *e, uint64_t out[ENGINE_STATS])
 {
+	uint64_t one = e->in.sup.stats[ENGINE_STAT_CALLS_ONE_STOP], *none = &out[ENGINE_STAT_CALLS_NO_STOP];
+
 	memcpy(out, e->in.sup.stats, sizeof(e->in.sup.stats));
+	/* all that programs recorded, but for those that had trapped before */
+	*none = *none > one ? *none - one : 0;
 }
 
 const struct engine_ops engine_inproc = {

@@ -15,7 +15,7 @@ fail() { echo "FAIL: $*"; failed=1; }
 [ $? != 77 ] || { cat "$work/err"; exit 77; }
 
 # count NAME: as recorded
-count() { awk -v n="$1" '$1 == n { print $2 }' "$work/counts"; }
+count() { awk -v n="$1" '$1 == n { print $2 + $3 }' "$work/counts"; }
 
 known() {
 	engine=$1; shift

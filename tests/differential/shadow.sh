@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shadow mode: while the agent records, ptrace stops at the agent's own system
 # call instruction, too; every record and every stop must match one to one.
-# Usage: shadow.sh [COMMAND...]; without arguments a short set.
+# Usage: shadow.sh [COMMAND... | --programs]; without arguments a short set.
 set -u
 run=$builddir/engine-run
 work=$(mktemp -d)
@@ -33,6 +33,30 @@ shadow() {
 	fi
 }
 
+# Real programs, those that are there.
+programs() {
+	SAME_OUTPUT=no
+	for c in "ls -lR /usr/include" "find /usr/share -xdev" "tar cf /dev/null /usr/include" "git --version" \
+		"git log -n 20 -p --stat" "busybox find /usr/include" "busybox sh -c 'busybox true; busybox ls | busybox wc'" \
+		"python3 -c 'import json, threading, subprocess; subprocess.run([\"true\"])'" \
+		"python3 -c 'import multiprocessing as m; p = m.Pool(3); p.map(abs, range(99)); p.close(); p.join()'" \
+		"node -e 'console.log(1)'" "go version" "go env" "gcc --version" "gcc -x c -c -o /dev/null $srcdir/fixtures/fx_end.c" \
+		"make --version" "perl -e 'system(\"true\") for 1 .. 5'" "sqlite3 :memory: 'select 1'" "openssl version" \
+		"bash -c 'for i in 1 2 3; do (echo \$i | cat); done | sort'" "awk 'BEGIN { print 1 }'" "sort /etc/passwd" \
+		"gzip -c /etc/passwd" "xz -c /etc/passwd" "vim --version" "ssh -V" "curl -s http://127.0.0.1:1/" \
+		"dd if=/dev/zero of=/dev/null bs=1 count=20000" "unshare -r true" "timeout 1 sleep 3" "gdb --version" \
+		"$builddir/fx_threads" "$builddir/fx_births" "$builddir/fx_inproc alarms" "$builddir/fx_inproc cancels" \
+		"$builddir/fx_inproc jumps" "$builddir/fx_inproc blocked" "$builddir/fx_inproc storms"; do
+		eval "set -- $c"
+		command -v "$1" >/dev/null || { echo "skip: $1 is not there"; continue; }
+		shadow "$@"
+	done
+}
+
+if [ "${1:-}" = --programs ]; then
+	programs
+	exit $failed
+fi
 if [ $# -gt 0 ]; then
 	SAME_OUTPUT=${SAME_OUTPUT:-no} shadow "$@"
 	exit $failed
