@@ -252,7 +252,7 @@ static void *setup_network(const void *arg)
 
 	if (!s)
 		return NULL;
-	if (otlp_endpoint_parse(&s->endpoint, s->url, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, "v1/traces",
+	if (otlp_endpoint_parse(&s->endpoint, s->url, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES,
 				false, why, sizeof(why)) < 0)
 		abort();
 	cfg.endpoint = &s->endpoint;
