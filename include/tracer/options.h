@@ -27,7 +27,7 @@ enum tracer_option_type {
 enum tracer_origin {
 	TRACER_FROM_DEFAULT,	/* the preset's default */
 	TRACER_FROM_OTEL,	/* OTEL_* for all signals */
-	TRACER_FROM_OTEL_TRACES,	/* OTEL_* for traces alone */
+	TRACER_FROM_OTEL_TRACES,	/* OTEL_* for one signal alone (traces; metrics in rows of theirs) */
 	TRACER_FROM_ENVIRON,	/* TRACER_* */
 	TRACER_FROM_PERF_MODE,	/* --perf-mode on the command line */
 	TRACER_FROM_OPTION,	/* the option itself */
@@ -50,7 +50,7 @@ struct tracer_option {
 	const char *preset[TRACER_PRESETS];	/* defaults; only the first: same for all; NULL: unset */
 	const char *default_arg;	/* value of the option without its argument */
 	const char *choices;	/* a|b|c */
-	const char *otel_traces, *otel;	/* environment names of OpenTelemetry */
+	const char *otel_traces, *otel;	/* environment names of OpenTelemetry: of one signal, general */
 	const char *engines;	/* engines that support it, NULL: all */
 	const char *since;	/* version */
 	const char *help;	/* one line */

@@ -16,6 +16,8 @@
 #include <tracer/error.h>
 #include "base/parse.h"
 
+static const char *const http_paths[] = { "v1/traces", "v1/metrics" };	/* by signal */
+
 /* Pieces of the text; pointers into it. */
 struct url_parts {
 	const char *scheme, *host, *port, *path;
@@ -111,25 +113,35 @@ static bool ends_with(const char *p, size_t n, const char *tail)
 	return n > t && memcmp(p + n - t, tail, t) == 0 && p[n - t - 1] == '/';
 }
 
+/* Length of a signal's path at the end of this one: http://c/v1/traces was given where http://c was meant. */
+static size_t signal_path_len(const char *p, size_t n)
+{
+	for (size_t i = 0; i < sizeof(http_paths) / sizeof(http_paths[0]); i++)
+		if (ends_with(p, n, http_paths[i]))
+			return strlen(http_paths[i]);
+	return 0;
+}
+
 /* Path and query to post to.  A query stays behind the path. */
 static int path_format(char *out, size_t room, const struct url_parts *u, enum otlp_endpoint_kind kind,
 		       const char *path)
 {
-	size_t bare = 0;
+	size_t bare = 0, used;
 	const char *slash, *tail;
 
 	while (bare < u->path_len && u->path[bare] != '?')
 		bare++;
+	used = bare;
+	if (kind == OTLP_ENDPOINT_OPTION)
+		bare -= signal_path_len(u->path, bare);
 	slash = bare && u->path[bare - 1] == '/' ? "" : "/";
 	tail = path;
 	if (kind == OTLP_ENDPOINT_SIGNAL) {
 		slash = bare ? "" : "/";
 		tail = "";
-	} else if (kind == OTLP_ENDPOINT_OPTION && ends_with(u->path, bare, path)) {
-		slash = tail = "";
 	}
 	return snprintf(out, room, "%.*s%s%s%.*s", (int)bare, u->path, slash, tail,
-			(int)(u->path_len - bare), u->path + bare);
+			(int)(u->path_len - used), u->path + used);
 }
 
 /* unix:///run/otel.sock: HTTP over a local socket; the path posted to is the usual one. */
@@ -169,7 +181,6 @@ int otlp_endpoint_parse(struct otlp_endpoint *out, const char *text, enum otlp_e
 			enum otlp_protocol protocol, enum otlp_signal signal, bool insecure,
 			char *why, size_t whylen)
 {
-	static const char *const http_paths[] = { "v1/traces", "v1/metrics" };
 	static const char *const grpc_paths[] = {
 		"opentelemetry.proto.collector.trace.v1.TraceService/Export",
 		"opentelemetry.proto.collector.metrics.v1.MetricsService/Export",

@@ -15,7 +15,7 @@ enum otlp_protocol { OTLP_HTTP_PROTOBUF = 0, OTLP_HTTP_JSON, OTLP_GRPC };
 
 /* How the user gave it. */
 enum otlp_endpoint_kind {
-	OTLP_ENDPOINT_OPTION,	/* --otlp-endpoint: a base URL, path appended unless it ends in it */
+	OTLP_ENDPOINT_OPTION,	/* --otlp-endpoint: a base URL, path appended; the path of a signal at its end is replaced */
 	OTLP_ENDPOINT_BASE,	/* OTEL_EXPORTER_OTLP_ENDPOINT: a base URL, path always appended */
 	OTLP_ENDPOINT_SIGNAL	/* OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: as it is; no path means / */
 };

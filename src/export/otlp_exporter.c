@@ -38,6 +38,7 @@ struct otlp_exporter {
 	struct breaker breaker;
 	const struct log *log;
 	bool logged_failure, logged_partial;
+	const char *items;		/* what is sent, for messages */
 };
 
 enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_FATAL };
@@ -67,6 +68,7 @@ static void judge_success(struct otlp_exporter *e, enum http_body type, const ui
 			  struct export_outcome *out)
 {
 	struct otlp_answer a;
+	char what[32];
 
 	otlp_decode_success(&a, type, body, len);
 	if (a.rejected > n)
@@ -77,7 +79,8 @@ static void judge_success(struct otlp_exporter *e, enum http_body type, const ui
 		return;
 	if (a.rejected)
 		out->result = EXPORT_PARTIAL;
-	say(out, a.rejected ? "rejected spans" : "warns", a.message);
+	snprintf(what, sizeof(what), "rejected %s", e->items);
+	say(out, a.rejected ? what : "warns", a.message);
 	if (!e->logged_partial)
 		log_msg(e->log, LOG_WARN, "collector %s %s (said once; the count is in the exit report)", e->endpoint.shown,
 			out->message);
@@ -263,9 +266,9 @@ static void send_spans(struct otlp_exporter *e, struct span *const *spans, size_
 static void log_failure(struct otlp_exporter *e, const struct export_outcome *out, bool opened)
 {
 	if (opened)
-		log_msg(e->log, LOG_WARN, "collector %s %s; no more tries for a while, spans wait or are dropped "
+		log_msg(e->log, LOG_WARN, "collector %s %s; no more tries for a while, %s wait or are dropped "
 			"(start a receiver: tracer collect; name another: --otlp-endpoint URL)", e->endpoint.shown,
-			out->message);
+			out->message, e->items);
 	else if (!e->logged_failure)
 		log_msg(e->log, LOG_WARN, "collector %s %s", e->endpoint.shown, out->message);
 	e->logged_failure = true;
@@ -378,10 +381,11 @@ static void otlp_free(struct span_exporter *base)
 	free(e);
 }
 
-/* Names as otel.component.type has them; indexed by protocol. */
+/* Names as otel.component.type has them; indexed by signal and protocol. */
 #define OPS(type) { .name = type, .export = otlp_export, .hold = otlp_hold, .abort = otlp_abort, .free = otlp_free }
-static const struct span_exporter_ops otlp_ops[] = {
-	OPS("otlp_http_span_exporter"), OPS("otlp_http_json_span_exporter"), OPS("otlp_grpc_span_exporter"),
+static const struct span_exporter_ops otlp_ops[][3] = {
+	{ OPS("otlp_http_span_exporter"), OPS("otlp_http_json_span_exporter"), OPS("otlp_grpc_span_exporter") },
+	{ OPS("otlp_http_metric_exporter"), OPS("otlp_http_json_metric_exporter"), OPS("otlp_grpc_metric_exporter") },
 };
 
 /* ---- set-up ---- */
@@ -441,7 +445,8 @@ int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config 
 
 	if (!e)
 		return -ENOMEM;
-	e->base.ops = &otlp_ops[cfg->protocol];
+	e->base.ops = &otlp_ops[cfg->signal][cfg->protocol];
+	e->items = cfg->signal == OTLP_METRICS ? "data points" : "spans";
 	e->protocol = cfg->protocol;
 	e->log = cfg->log;
 	err = exporter_init(e, cfg, why, whylen);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Metrics into libprotobuf-c's messages.  Any thread; everything built here
- * lives in one arena until the request is packed.
+ * The tree of messages of one metrics request, in an arena.  The consumer
+ * thread builds and encodes it at every metric interval; the bytes then go to
+ * the sender's thread.  Not the hot path: libprotobuf-c packs it.
  */
 #include "config.h"
 #include "export/otlp_metrics.h"
@@ -9,286 +10,546 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tracer/version.h>
+#include "export/message_json.h"
 #include "export/otlp_encode.h"
 #include "export/proto/metrics_service.pb-c.h"
-#include "span/resource.h"
+#include "stats/group.h"
 
-typedef Opentelemetry__Proto__Common__V1__AnyValue AnyValue;
-typedef Opentelemetry__Proto__Common__V1__KeyValue KeyValue;
-typedef Opentelemetry__Proto__Metrics__V1__Metric PbMetric;
+#define CHUNK 65536u
+#define RESOURCES_MAX (METRIC_EXECS_MAX + 2u)
+#define METRICS_MAX 32u			/* of a resource */
+#define JSON_LIMIT 67108864u
+
+/* Shorter names for what protoc-c has made. */
+typedef Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest Request;
+typedef Opentelemetry__Proto__Metrics__V1__ResourceMetrics ResourceMetrics;
+typedef Opentelemetry__Proto__Metrics__V1__ScopeMetrics ScopeMetrics;
+typedef Opentelemetry__Proto__Metrics__V1__Metric Metric;
 typedef Opentelemetry__Proto__Metrics__V1__NumberDataPoint NumberPoint;
 typedef Opentelemetry__Proto__Metrics__V1__HistogramDataPoint HistogramPoint;
 typedef Opentelemetry__Proto__Metrics__V1__ExponentialHistogramDataPoint ExpPoint;
+typedef Opentelemetry__Proto__Metrics__V1__ExponentialHistogramDataPoint__Buckets Buckets;
+typedef Opentelemetry__Proto__Common__V1__KeyValue KeyValue;
+typedef Opentelemetry__Proto__Common__V1__AnyValue AnyValue;
 
-/* Blocks in a list, freed together; a failure is remembered and every later
- * allocation fails, so only the end asks. */
-struct arena { struct block { struct block *next; } *blocks; bool failed; };
+struct chunk { struct chunk *next; size_t used, size; max_align_t mem[]; };
 
-static void *arena_add(struct arena *a, size_t n)
+struct otlp_metrics {
+	struct chunk *chunks, *spare;	/* in use, newest first; kept for the next request */
+	ResourceMetrics *resources[RESOURCES_MAX];
+	size_t nresources, points;
+	ScopeMetrics *scope;		/* of the open resource */
+	Metric *metric;			/* the open one */
+	void **slots;			/* its points */
+	size_t *nslots, max;
+	uint64_t start_ns, time_ns;
+	int error;
+};
+
+/* --- arena --- */
+
+static struct chunk *chunk_get(struct otlp_metrics *m, size_t n)
 {
-	struct block *b = a->failed ? NULL : calloc(1, sizeof(*b) + 16 + n);
+	struct chunk *c = m->spare;
+	size_t size = n > CHUNK ? n : CHUNK;
 
-	if (!b) {
-		a->failed = true;
+	if (c && c->size >= n) {
+		m->spare = c->next;
+	} else {
+		c = malloc(sizeof(*c) + size);
+		if (!c)
+			return NULL;
+		c->size = size;
+	}
+	c->used = 0;
+	c->next = m->chunks;
+	m->chunks = c;
+	return c;
+}
+
+/* Zeroed; NULL after an error, which sticks. */
+static void *take(struct otlp_metrics *m, size_t n)
+{
+	struct chunk *c = m->chunks;
+	void *p;
+
+	n = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	if (m->error)
+		return NULL;
+	if (!c || c->size - c->used < n)
+		c = chunk_get(m, n);
+	if (!c) {
+		m->error = -ENOMEM;
 		return NULL;
 	}
-	b->next = a->blocks;
-	a->blocks = b;
-	return (char *)b + 16;
+	p = memset((uint8_t *)c->mem + c->used, 0, n);
+	c->used += n;
+	return p;
 }
 
-static void arena_fini(struct arena *a)
+static char *take_text(struct otlp_metrics *m, const char *text, size_t n)
 {
-	while (a->blocks) {
-		struct block *next = a->blocks->next;
+	char *p = take(m, n + 1);
 
-		free(a->blocks);
-		a->blocks = next;
+	return p ? memcpy(p, text, n) : NULL;
+}
+
+static void chunks_free(struct chunk *c)
+{
+	while (c) {
+		struct chunk *next = c->next;
+
+		free(c);
+		c = next;
 	}
 }
 
-static char *text(const char *s)
+int otlp_metrics_new(struct otlp_metrics **out)
 {
-	return (char *)(uintptr_t)(s ? s : "");		/* only read from here on */
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
 }
 
-static KeyValue *add_attr(struct arena *arena, const char *key, const char *str, size_t len, uint8_t type, int64_t i)
+void otlp_metrics_free(struct otlp_metrics *m)
 {
-	KeyValue *kv = arena_add(arena, sizeof(*kv));
-	AnyValue *v = arena_add(arena, sizeof(*v));
+	if (!m)
+		return;
+	chunks_free(m->chunks);
+	chunks_free(m->spare);
+	free(m);
+}
 
-	if (!kv || !v)
+void otlp_metrics_reset(struct otlp_metrics *m, uint64_t time_ns)
+{
+	while (m->chunks) {
+		struct chunk *c = m->chunks;
+
+		m->chunks = c->next;
+		c->next = m->spare;
+		m->spare = c;
+	}
+	m->nresources = m->points = 0;
+	m->scope = NULL;
+	m->metric = NULL;
+	m->time_ns = time_ns;
+	m->error = 0;
+}
+
+/* --- attributes and resources --- */
+
+static KeyValue *take_key(struct otlp_metrics *m, const char *key)
+{
+	KeyValue *kv = take(m, sizeof(*kv));
+	AnyValue *v = take(m, sizeof(*v));
+
+	if (!v)
 		return NULL;
 	opentelemetry__proto__common__v1__key_value__init(kv);
 	opentelemetry__proto__common__v1__any_value__init(v);
-	kv->key = text(key);
+	kv->key = take_text(m, key, strlen(key));
 	kv->value = v;
-	if (type == SPAN_INT) {
-		v->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE;
-		v->int_value = i;
-	} else if (type == SPAN_BYTES) {
-		v->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BYTES_VALUE;
-		v->bytes_value = (ProtobufCBinaryData){ len, (uint8_t *)(uintptr_t)str };
-	} else {
-		v->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
-		v->string_value = text(str);
-	}
-	return kv;
+	return kv->key ? kv : NULL;
 }
 
-static KeyValue **add_attrs(struct arena *arena, const struct metric_point *p)
+static KeyValue *take_resource_attr(struct otlp_metrics *m, const struct resource_attr *a)
 {
-	KeyValue **list = arena_add(arena, (p->nattrs + 1) * sizeof(*list));
+	KeyValue *kv = take_key(m, a->key);
 
-	for (size_t i = 0; list && i < p->nattrs; i++)
-		list[i] = add_attr(arena, p->attrs[i].key, p->attrs[i].str, 0, p->attrs[i].str ? SPAN_STR : SPAN_INT,
-				   p->attrs[i].i);
-	return list;
-}
-
-/* Attributes and times are fields of the same names in all kinds of points. */
-#define SET_COMMON(to, arena, p) do { \
-	(to)->attributes = add_attrs(arena, p); \
-	(to)->n_attributes = (p)->nattrs; \
-	(to)->start_time_unix_nano = (p)->start_ns; \
-	(to)->time_unix_nano = (p)->time_ns; \
-} while (0)
-
-static void *number_point(struct arena *arena, const struct metric_point *p)
-{
-	NumberPoint *n = arena_add(arena, sizeof(*n));
-
-	if (!n)
+	if (!kv)
 		return NULL;
-	opentelemetry__proto__metrics__v1__number_data_point__init(n);
-	SET_COMMON(n, arena, p);
-	if (p->is_double) {
-		n->value_case = OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_DOUBLE;
-		n->as_double = p->d;
-	} else {
-		n->value_case = OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_INT;
-		n->as_int = p->i;
-	}
-	return n;
-}
-
-static void *histogram_point(struct arena *arena, const struct metric_point *p)
-{
-	HistogramPoint *h = arena_add(arena, sizeof(*h));
-
-	if (!h)
-		return NULL;
-	opentelemetry__proto__metrics__v1__histogram_data_point__init(h);
-	SET_COMMON(h, arena, p);
-	h->count = p->count;
-	h->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
-	h->sum = p->sum;
-	h->bucket_counts = (uint64_t *)(uintptr_t)p->counts;
-	h->n_bucket_counts = p->ncounts;
-	h->explicit_bounds = (double *)(uintptr_t)p->bounds;
-	h->n_explicit_bounds = p->ncounts ? p->ncounts - 1 : 0;
-	if (p->count) {
-		h->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
-		h->min = p->min;
-		h->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
-		h->max = p->max;
-	}
-	return h;
-}
-
-static void *exp_point(struct arena *arena, const struct metric_point *p)
-{
-	ExpPoint *h = arena_add(arena, sizeof(*h));
-	Opentelemetry__Proto__Metrics__V1__ExponentialHistogramDataPoint__Buckets *b = arena_add(arena, sizeof(*b));
-
-	if (!h || !b)
-		return NULL;
-	opentelemetry__proto__metrics__v1__exponential_histogram_data_point__init(h);
-	opentelemetry__proto__metrics__v1__exponential_histogram_data_point__buckets__init(b);
-	SET_COMMON(h, arena, p);
-	h->count = p->count;
-	h->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
-	h->sum = p->sum;
-	h->scale = p->scale;
-	h->zero_count = p->zero_count;
-	b->offset = p->offset;
-	b->bucket_counts = (uint64_t *)(uintptr_t)p->counts;
-	b->n_bucket_counts = p->ncounts;
-	h->positive = b;
-	if (p->count) {
-		h->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
-		h->min = p->min;
-		h->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
-		h->max = p->max;
-	}
-	return h;
-}
-
-static void *add_points(struct arena *arena, const struct metric *m)
-{
-	void **list = arena_add(arena, m->npoints * sizeof(*list));
-
-	for (size_t i = 0; list && i < m->npoints; i++)
-		list[i] = m->kind == METRIC_HISTOGRAM ? histogram_point(arena, &m->points[i]) :
-			m->kind == METRIC_EXP_HISTOGRAM ? exp_point(arena, &m->points[i]) :
-			number_point(arena, &m->points[i]);
-	return list;
-}
-
-/* The aggregation around the points, of the metric's kind. */
-#define SET_DATA(type, field, FIELD) do { \
-	Opentelemetry__Proto__Metrics__V1__##type *d = arena_add(arena, sizeof(*d)); \
-	if (!d) \
-		return; \
-	opentelemetry__proto__metrics__v1__##field##__init(d); \
-	d->data_points = add_points(arena, m); \
-	d->n_data_points = m->npoints; \
-	SET_##FIELD(d); \
-	to->data_case = OPENTELEMETRY__PROTO__METRICS__V1__METRIC__DATA_##FIELD; \
-	to->field = d; \
-} while (0)
-#define SET_GAUGE(d) do { } while (0)
-#define SET_HISTOGRAM(d) do { (d)->aggregation_temporality = (int)m->temporality; } while (0)
-#define SET_EXPONENTIAL_HISTOGRAM(d) SET_HISTOGRAM(d)
-#define SET_SUM(d) do { SET_HISTOGRAM(d); (d)->is_monotonic = m->monotonic; } while (0)
-
-static void set_data(struct arena *arena, PbMetric *to, const struct metric *m)
-{
-	switch (m->kind) {
-	case METRIC_GAUGE:
-		SET_DATA(Gauge, gauge, GAUGE);
+	switch (a->type) {
+	case SPAN_INT:
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE;
+		kv->value->int_value = a->i;
 		break;
-	case METRIC_HISTOGRAM:
-		SET_DATA(Histogram, histogram, HISTOGRAM);
+	case SPAN_BOOL:
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE;
+		kv->value->bool_value = a->i != 0;
 		break;
-	case METRIC_EXP_HISTOGRAM:
-		SET_DATA(ExponentialHistogram, exponential_histogram, EXPONENTIAL_HISTOGRAM);
+	case SPAN_BYTES:
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BYTES_VALUE;
+		kv->value->bytes_value.len = a->value_len;
+		kv->value->bytes_value.data = (uint8_t *)take_text(m, a->value, a->value_len);
 		break;
 	default:
-		SET_DATA(Sum, sum, SUM);
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
+		kv->value->string_value = take_text(m, a->value, a->value_len);
 	}
+	return m->error ? NULL : kv;
 }
 
-static PbMetric *add_metric(struct arena *arena, const struct metric *m)
+static KeyValue *take_attr(struct otlp_metrics *m, const struct metric_attr *a)
 {
-	PbMetric *to = arena_add(arena, sizeof(*to));
+	KeyValue *kv = take_key(m, a->key);
 
-	if (!to)
+	if (!kv)
 		return NULL;
-	opentelemetry__proto__metrics__v1__metric__init(to);
-	to->name = text(m->name);
-	to->description = text(m->description);
-	to->unit = text(m->unit);
-	set_data(arena, to, m);
-	return to;
+	if (a->text) {
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
+		kv->value->string_value = take_text(m, a->text, strlen(a->text));
+	} else {
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE;
+		kv->value->bool_value = true;
+	}
+	return m->error ? NULL : kv;
 }
 
-static Opentelemetry__Proto__Resource__V1__Resource *add_resource(struct arena *arena, const struct resource *r)
+static KeyValue **take_attrs(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n)
 {
-	Opentelemetry__Proto__Resource__V1__Resource *to = arena_add(arena, sizeof(*to));
+	KeyValue **list = take(m, (n ? n : 1) * sizeof(*list));
 
-	if (!to)
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = take_attr(m, &attrs[i]);
+	return list;
+}
+
+static Opentelemetry__Proto__Resource__V1__Resource *take_resource(struct otlp_metrics *m, const struct resource *r)
+{
+	Opentelemetry__Proto__Resource__V1__Resource *res = take(m, sizeof(*res));
+	KeyValue **list = take(m, (r->nattrs + 1) * sizeof(*list));
+
+	if (!list)
 		return NULL;
-	opentelemetry__proto__resource__v1__resource__init(to);
-	to->attributes = arena_add(arena, (r->nattrs + 1) * sizeof(*to->attributes));
-	for (size_t i = 0; to->attributes && i < r->nattrs; i++)
-		to->attributes[to->n_attributes++] = add_attr(arena, r->attrs[i].key, r->attrs[i].value,
-							      r->attrs[i].value_len, r->attrs[i].type, r->attrs[i].i);
-	return to;
+	opentelemetry__proto__resource__v1__resource__init(res);
+	for (size_t i = 0; i < r->nattrs; i++)
+		list[i] = take_resource_attr(m, &r->attrs[i]);
+	res->attributes = list;
+	res->n_attributes = r->nattrs;
+	return res;
 }
 
-static int pack(const Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest *q, uint8_t **out,
-		size_t *len)
+static ScopeMetrics *take_scope(struct otlp_metrics *m)
 {
-	uint8_t *mem;
+	Opentelemetry__Proto__Common__V1__InstrumentationScope *scope = take(m, sizeof(*scope));
+	ScopeMetrics *sm = take(m, sizeof(*sm));
+	Metric **metrics = take(m, METRICS_MAX * sizeof(*metrics));
 
-	*len = opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__get_packed_size(q);
-	mem = malloc(OTLP_METRICS_HEADROOM + *len);
-	if (!mem)
-		return -ENOMEM;
-	*out = mem + OTLP_METRICS_HEADROOM;
-	opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__pack(q, *out);
-	return 0;
+	if (!metrics)
+		return NULL;
+	opentelemetry__proto__common__v1__instrumentation_scope__init(scope);
+	opentelemetry__proto__metrics__v1__scope_metrics__init(sm);
+	scope->name = (char *)(uintptr_t)OTLP_SCOPE_NAME;
+	scope->version = (char *)(uintptr_t)TRACER_VERSION;
+	sm->scope = scope;
+	sm->schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
+	sm->metrics = metrics;
+	return sm;
 }
 
-int otlp_encode_metrics(const struct resource *r, const struct metric *metrics, size_t n, uint8_t **out, size_t *len)
+/* A metric without points is not sent, nor is a resource without metrics. */
+static void close_metric(struct otlp_metrics *m)
 {
-	Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest q;
-	Opentelemetry__Proto__Metrics__V1__ResourceMetrics rm, *rms[] = { &rm };
-	Opentelemetry__Proto__Metrics__V1__ScopeMetrics sm, *sms[] = { &sm };
-	Opentelemetry__Proto__Common__V1__InstrumentationScope scope;
-	struct arena arena = { 0 };
+	if (m->metric && *m->nslots == 0)
+		m->scope->n_metrics--;
+	m->metric = NULL;
+}
+
+static void close_resource(struct otlp_metrics *m)
+{
+	close_metric(m);
+	if (m->scope && m->scope->n_metrics == 0)
+		m->nresources--;
+	m->scope = NULL;
+}
+
+void otlp_metrics_add_resource(struct otlp_metrics *m, const struct resource *r)
+{
+	ResourceMetrics *rm = take(m, sizeof(*rm));
+	ScopeMetrics **list = take(m, sizeof(*list));
+
+	if (!m->error)
+		close_resource(m);
+	if (!m->error && m->nresources == RESOURCES_MAX)
+		m->error = -ENOSPC;
+	if (m->error)
+		return;
+	opentelemetry__proto__metrics__v1__resource_metrics__init(rm);
+	rm->resource = take_resource(m, r);
+	rm->schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
+	rm->scope_metrics = list;
+	rm->n_scope_metrics = 1;
+	m->scope = list[0] = take_scope(m);
+	m->resources[m->nresources++] = rm;
+}
+
+/* --- metrics --- */
+
+static void open_sum(struct otlp_metrics *m, bool monotonic, enum metric_temporality t)
+{
+	Opentelemetry__Proto__Metrics__V1__Sum *d = take(m, sizeof(*d));
+
+	if (!d)
+		return;
+	opentelemetry__proto__metrics__v1__sum__init(d);
+	d->aggregation_temporality = (Opentelemetry__Proto__Metrics__V1__AggregationTemporality)t;
+	d->is_monotonic = monotonic;
+	d->data_points = (NumberPoint **)m->slots;
+	m->nslots = &d->n_data_points;
+	m->metric->data_case = OPENTELEMETRY__PROTO__METRICS__V1__METRIC__DATA_SUM;
+	m->metric->sum = d;
+}
+
+static void open_gauge(struct otlp_metrics *m)
+{
+	Opentelemetry__Proto__Metrics__V1__Gauge *d = take(m, sizeof(*d));
+
+	if (!d)
+		return;
+	opentelemetry__proto__metrics__v1__gauge__init(d);
+	d->data_points = (NumberPoint **)m->slots;
+	m->nslots = &d->n_data_points;
+	m->metric->data_case = OPENTELEMETRY__PROTO__METRICS__V1__METRIC__DATA_GAUGE;
+	m->metric->gauge = d;
+}
+
+static void open_exponential(struct otlp_metrics *m, enum metric_temporality t)
+{
+	Opentelemetry__Proto__Metrics__V1__ExponentialHistogram *d = take(m, sizeof(*d));
+
+	if (!d)
+		return;
+	opentelemetry__proto__metrics__v1__exponential_histogram__init(d);
+	d->aggregation_temporality = (Opentelemetry__Proto__Metrics__V1__AggregationTemporality)t;
+	d->data_points = (ExpPoint **)m->slots;
+	m->nslots = &d->n_data_points;
+	m->metric->data_case = OPENTELEMETRY__PROTO__METRICS__V1__METRIC__DATA_EXPONENTIAL_HISTOGRAM;
+	m->metric->exponential_histogram = d;
+}
+
+static void open_explicit(struct otlp_metrics *m, enum metric_temporality t)
+{
+	Opentelemetry__Proto__Metrics__V1__Histogram *d = take(m, sizeof(*d));
+
+	if (!d)
+		return;
+	opentelemetry__proto__metrics__v1__histogram__init(d);
+	d->aggregation_temporality = (Opentelemetry__Proto__Metrics__V1__AggregationTemporality)t;
+	d->data_points = (HistogramPoint **)m->slots;
+	m->nslots = &d->n_data_points;
+	m->metric->data_case = OPENTELEMETRY__PROTO__METRICS__V1__METRIC__DATA_HISTOGRAM;
+	m->metric->histogram = d;
+}
+
+void otlp_metrics_open(struct otlp_metrics *m, const struct metric_desc *d, enum metric_kind kind,
+		       enum metric_temporality t, uint64_t start_ns, size_t max)
+{
+	Metric *metric = take(m, sizeof(*metric));
+	void **slots = take(m, (max ? max : 1) * sizeof(*slots));
+
+	if (m->error)
+		return;
+	close_metric(m);
+	if (m->scope->n_metrics == METRICS_MAX) {
+		m->error = -ENOSPC;
+		return;
+	}
+	opentelemetry__proto__metrics__v1__metric__init(metric);
+	metric->name = (char *)(uintptr_t)d->name;
+	metric->unit = (char *)(uintptr_t)d->unit;
+	metric->description = (char *)(uintptr_t)d->description;
+	m->scope->metrics[m->scope->n_metrics++] = metric;
+	m->metric = metric;
+	m->slots = slots;
+	m->max = max;
+	m->start_ns = start_ns;
+	if (kind == METRIC_EXPONENTIAL)
+		open_exponential(m, t);
+	else if (kind == METRIC_EXPLICIT)
+		open_explicit(m, t);
+	else if (kind == METRIC_GAUGE)
+		open_gauge(m);
+	else
+		open_sum(m, kind == METRIC_SUM, t);
+}
+
+/* --- points --- */
+
+static void add_point(struct otlp_metrics *m, void *point)
+{
+	if (m->error)
+		return;
+	if (*m->nslots == m->max) {
+		m->error = -ENOSPC;
+		return;
+	}
+	m->slots[(*m->nslots)++] = point;
+	m->points++;
+}
+
+static NumberPoint *take_number(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n)
+{
+	NumberPoint *p = take(m, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	opentelemetry__proto__metrics__v1__number_data_point__init(p);
+	p->attributes = take_attrs(m, attrs, n);
+	p->n_attributes = n;
+	p->start_time_unix_nano = m->start_ns;
+	p->time_unix_nano = m->time_ns;
+	add_point(m, p);
+	return p;
+}
+
+void otlp_metrics_add_int(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n, uint64_t v)
+{
+	NumberPoint *p = take_number(m, attrs, n);
+
+	if (!p)
+		return;
+	p->value_case = OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_INT;
+	p->as_int = v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+void otlp_metrics_add_double(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n, double v)
+{
+	NumberPoint *p = take_number(m, attrs, n);
+
+	if (!p)
+		return;
+	p->value_case = OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_DOUBLE;
+	p->as_double = v;
+}
+
+/* Division and not a product: the double that is nearest to the decimal number. */
+static double seconds(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
+static Buckets *take_buckets(struct otlp_metrics *m, const struct exp_histogram *h)
+{
+	Buckets *b = take(m, sizeof(*b));
+	uint64_t *counts = take(m, (h->used + 1) * sizeof(*counts));
+
+	if (!counts)
+		return NULL;
+	opentelemetry__proto__metrics__v1__exponential_histogram_data_point__buckets__init(b);
+	memcpy(counts, h->counts, h->used * sizeof(*counts));
+	b->offset = h->offset;
+	b->bucket_counts = counts;
+	b->n_bucket_counts = h->used;
+	return b;
+}
+
+void otlp_metrics_add_exponential(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n,
+				  const struct exp_histogram *h)
+{
+	ExpPoint *p = take(m, sizeof(*p));
+
+	if (!p)
+		return;
+	opentelemetry__proto__metrics__v1__exponential_histogram_data_point__init(p);
+	p->attributes = take_attrs(m, attrs, n);
+	p->n_attributes = n;
+	p->start_time_unix_nano = m->start_ns;
+	p->time_unix_nano = m->time_ns;
+	p->count = h->count;
+	p->zero_count = h->zero_count;
+	p->scale = h->scale;
+	p->positive = take_buckets(m, h);
+	p->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
+	p->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
+	p->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
+	p->sum = seconds(h->sum);
+	p->min = seconds(h->min);
+	p->max = seconds(h->max);
+	add_point(m, p);
+}
+
+static double *take_bounds(struct otlp_metrics *m)
+{
+	double *bounds = take(m, sizeof(group_bounds_s));
+
+	return bounds ? memcpy(bounds, group_bounds_s, sizeof(group_bounds_s)) : NULL;
+}
+
+static uint64_t *take_counts(struct otlp_metrics *m, const struct explicit_histogram *h)
+{
+	uint64_t *counts = take(m, sizeof(h->buckets));
+
+	return counts ? memcpy(counts, h->buckets, sizeof(h->buckets)) : NULL;
+}
+
+void otlp_metrics_add_explicit(struct otlp_metrics *m, const struct metric_attr *attrs, size_t n,
+			       const struct explicit_histogram *h)
+{
+	HistogramPoint *p = take(m, sizeof(*p));
+
+	if (!p)
+		return;
+	opentelemetry__proto__metrics__v1__histogram_data_point__init(p);
+	p->attributes = take_attrs(m, attrs, n);
+	p->n_attributes = n;
+	p->start_time_unix_nano = m->start_ns;
+	p->time_unix_nano = m->time_ns;
+	p->count = h->count;
+	p->n_bucket_counts = METRIC_BUCKETS;
+	p->bucket_counts = take_counts(m, h);
+	p->n_explicit_bounds = GROUP_BOUNDS;
+	p->explicit_bounds = take_bounds(m);
+	p->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
+	p->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
+	p->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
+	p->sum = seconds(h->sum);
+	p->min = seconds(h->min);
+	p->max = seconds(h->max);
+	add_point(m, p);
+}
+
+size_t otlp_metrics_points(const struct otlp_metrics *m)
+{
+	return m->points;
+}
+
+/* --- bytes --- */
+
+static struct metric_body *body_new(size_t len)
+{
+	struct metric_body *b = malloc(sizeof(*b) + OTLP_HEADROOM + len);
+
+	if (b)
+		*b = (struct metric_body){ .len = len };
+	return b;
+}
+
+static int encode_json(const Request *r, struct metric_body **out)
+{
+	struct strbuf sb;
 	int err = 0;
 
-	opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__init(&q);
-	opentelemetry__proto__metrics__v1__resource_metrics__init(&rm);
-	opentelemetry__proto__metrics__v1__scope_metrics__init(&sm);
-	opentelemetry__proto__common__v1__instrumentation_scope__init(&scope);
-	scope.name = text(OTLP_SCOPE_NAME);
-	scope.version = text(TRACER_VERSION);
-	sm.scope = &scope;
-	sm.schema_url = rm.schema_url = text(OTLP_SCHEMA_URL);
-	sm.metrics = arena_add(&arena, (n + 1) * sizeof(*sm.metrics));
-	rm.resource = add_resource(&arena, r);
-	for (size_t i = 0; sm.metrics && i < n; i++)
-		if (metrics[i].npoints)
-			sm.metrics[sm.n_metrics++] = add_metric(&arena, &metrics[i]);
-	rm.scope_metrics = sms;
-	rm.n_scope_metrics = 1;
-	q.resource_metrics = rms;
-	q.n_resource_metrics = 1;
-	*len = 0;
-	*out = NULL;
-	if (arena.failed)
-		err = -ENOMEM;
-	else if (sm.n_metrics)
-		err = pack(&q, out, len);
-	arena_fini(&arena);
+	strbuf_init(&sb, JSON_LIMIT);
+	message_json_format(&sb, &r->base);
+	*out = sb.truncated ? NULL : body_new(sb.len);
+	if (*out)
+		memcpy((*out)->data + OTLP_HEADROOM, sb.p, sb.len);
+	else
+		err = sb.truncated ? -E2BIG : -ENOMEM;
+	strbuf_fini(&sb);
 	return err;
 }
 
-void otlp_metrics_free(uint8_t *out)
+int otlp_metrics_encode(struct otlp_metrics *m, enum otlp_protocol protocol, struct metric_body **out)
 {
-	if (out)
-		free(out - OTLP_METRICS_HEADROOM);
+	Request r = OPENTELEMETRY__PROTO__COLLECTOR__METRICS__V1__EXPORT_METRICS_SERVICE_REQUEST__INIT;
+	int err = 0;
+
+	*out = NULL;
+	if (m->error)
+		return m->error;
+	close_resource(m);
+	r.resource_metrics = m->resources;
+	r.n_resource_metrics = m->nresources;
+	if (protocol == OTLP_HTTP_JSON) {
+		err = encode_json(&r, out);
+	} else {
+		*out = body_new(protobuf_c_message_get_packed_size(&r.base));
+		if (*out)
+			protobuf_c_message_pack(&r.base, (*out)->data + OTLP_HEADROOM);
+		else
+			err = -ENOMEM;
+	}
+	if (!err)
+		(*out)->points = m->points;
+	return err;
 }

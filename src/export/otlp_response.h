@@ -13,7 +13,7 @@
 #include "export/http_transport.h"
 
 struct otlp_answer {
-	uint64_t rejected;		/* spans */
+	uint64_t rejected;		/* spans, or data points */
 	char message[256];		/* printable, may be empty */
 	bool retry_info;		/* a RetryInfo detail came */
 	uint64_t retry_delay_ns;	/* of it */

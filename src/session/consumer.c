@@ -53,6 +53,8 @@ static void deliver_call(struct consumer *c, const struct tracer_ev_call *ev)
 	}
 	c->counts.calls++;
 	add_summary(c, ev, call.end_ns - call.start_ns);
+	if (c->metering->set)
+		metering_call(c->metering, c->world, ev, call.end_ns - call.start_ns);
 	long_enough = call.end_ns - call.start_ns >= c->selection->min_ns;
 	for (unsigned i = 0; outs->wants_calls && long_enough && i < outs->n; i++)
 		if (outs->list[i].sink && outs->list[i].ops->on_call)
@@ -63,6 +65,8 @@ static void deliver_call(struct consumer *c, const struct tracer_ev_call *ev)
 
 static void handle_call(struct consumer *c, const struct tracer_ev_call *ev)
 {
+	uint64_t ns;
+
 	if (ev->head.flags & TRACER_EVF_HIDDEN || !selection_wants_record(c->selection, ev)) {
 		c->counts.hidden++;
 		return;
@@ -72,8 +76,12 @@ static void handle_call(struct consumer *c, const struct tracer_ev_call *ev)
 		return;
 	}
 	c->counts.calls++;
-	if (c->summary)
-		add_summary(c, ev, call_ns(c, ev));
+	if (!c->summary && !c->metering->set)
+		return;
+	ns = call_ns(c, ev);
+	add_summary(c, ev, ns);
+	if (c->metering->set)
+		metering_call(c->metering, c->world, ev, ns);
 }
 
 static void handle_task(struct consumer *c, const struct tracer_event *ev)
@@ -81,6 +89,8 @@ static void handle_task(struct consumer *c, const struct tracer_event *ev)
 	struct outputs *outs = c->outputs;
 	struct task *t = world_task(c->world, ev->tid);
 
+	if (ev->kind == TRACER_EV_EXIT && c->metering->set)
+		metering_exit(c->metering, c->world, (const struct tracer_ev_exit *)ev);
 	if (ev->kind == TRACER_EV_SIGNAL && !filter_wants_signal(&c->selection->filter, ev->nr))
 		return;
 	for (unsigned i = 0; outs->wants_tasks && i < outs->n; i++)
@@ -154,6 +164,12 @@ static void record_clock(struct consumer *c)
 	deliver_raw(c, &ev.head);
 }
 
+/* Unix time; of a recording, that of the latest record. */
+static uint64_t real_now(const struct consumer *c)
+{
+	return clock_map_real(&c->clock, c->replay ? c->last_ticks : clock_ticks(c->clock_source));
+}
+
 static void step_timers(struct consumer *c)
 {
 	uint64_t now = clock_mono_ns();
@@ -161,10 +177,13 @@ static void step_timers(struct consumer *c)
 	/* The map knows itself when a measurement is due. */
 	if (!c->replay && clock_map_sync(&c->clock) && c->outputs->wants_events)
 		record_clock(c);
-	if (c->delivery->builder && now >= c->next_tick_ns) {
-		c->next_tick_ns = now + TICK_NS;
+	if (now < c->next_tick_ns)
+		return;
+	c->next_tick_ns = now + TICK_NS;
+	if (c->delivery->builder)
 		span_builder_tick(c->delivery->builder, now);
-	}
+	if (c->metering->wanted)
+		metering_tick(c->metering, now, real_now(c), c->delivery);
 }
 
 static unsigned drain(struct consumer *c)
@@ -226,6 +245,7 @@ static void finish(struct consumer *c)
 		.deadline_mono_ns = atomic_load(&c->deadline_mono_ns),
 	};
 	delivery_finish(c->delivery, &end);
+	metering_finish(c->metering, real_now(c), end.deadline_mono_ns, c->delivery);
 	if (c->summary) {
 		strbuf_init(&sb, 1 << 20);
 		format_summary(c, &sb);
@@ -283,6 +303,11 @@ static int begin(struct consumer *c)
 	r = delivery_start(c->delivery, c->options, c->world, &c->clock, c->engine, c->log);
 	if (r < 0)
 		snprintf(c->start_why, sizeof(c->start_why), "spans: %s", tracer_strerror(r));
+	if (r < 0)
+		return r;
+	r = metering_start(c->metering, c->delivery->program, c->replay ? 0 : real_now(c));
+	if (r < 0)
+		snprintf(c->start_why, sizeof(c->start_why), "metrics: %s", tracer_strerror(r));
 	c->decode = c->outputs->wants_calls || c->delivery->builder || selection_reads_calls(c->selection);
 	return r;
 }

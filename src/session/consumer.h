@@ -16,6 +16,7 @@
 #include "decode/world.h"
 #include "ring/ring_set.h"
 #include "session/delivery.h"
+#include "session/metering.h"
 #include "session/outputs.h"
 #include "session/select.h"
 #include "stats/summary.h"
@@ -35,6 +36,7 @@ struct consumer {
 	struct ring_set *rings;
 	struct outputs *outputs;
 	struct delivery *delivery;
+	struct metering *metering;
 	enum tracer_clock_source clock_source;
 	bool replay;			/* the clock comes from the records */
 	const char *engine;

@@ -88,6 +88,7 @@ static int open_exporter(struct delivery *d, const struct tracer_options *o, con
 
 	if (r)
 		return r;
+	d->exporter_name = d->exporter->ops->name;
 	snprintf(d->where, sizeof(d->where), "%s", otlp_exporter_shown(d->exporter));
 	return option_str(o, OPT_OTLP_SPOOL) ? open_spool(d, o, log, why, whylen) : 0;
 }
@@ -97,7 +98,10 @@ int delivery_open(struct delivery *d, const struct tracer_options *o, struct out
 {
 	int r;
 
-	*d = (struct delivery){ .outputs = outs, .otlp = options_want_otlp(o, outs->wants_spans) };
+	*d = (struct delivery){ .outputs = outs };
+	if (option_num(o, OPT_DETAIL) == DETAIL_METRICS)
+		return 0;
+	d->otlp = options_want_otlp(o, outs->wants_spans);
 	d->wanted = d->otlp || outs->wants_spans;
 	if (!d->wanted)
 		return 0;
@@ -153,7 +157,10 @@ static int start_batch(struct delivery *d, const struct tracer_options *o, const
 		.overflow = (enum overflow_policy)option_num(o, OPT_OVERFLOW),	/* choices in the order of the enum */
 		.block_max_ns = option_num(o, OPT_BLOCK_MAX),
 	};
-	int r = batch_processor_start(&d->batch, &cfg, d->exporter, d->pool, log);
+	int r;
+
+	d->queue_size = cfg.queue_size;
+	r = batch_processor_start(&d->batch, &cfg, d->exporter, d->pool, log);
 
 	if (!r)
 		d->exporter = NULL;	/* it is the batch processor's now */
@@ -179,6 +186,7 @@ static void builder_config_load(struct span_builder_config *c, const struct deli
 		.resource_attributes = option_str(o, OPT_RESOURCE_ATTRIBUTES),
 		.context = d->context,
 		.program = d->program,
+		.instance_id = d->instance_id,
 	};
 	decode_options_load(&c->decode, o);
 	c->decode.no_buffers = !c->buffers;

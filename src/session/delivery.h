@@ -26,9 +26,12 @@ struct delivery {
 	struct batch_processor *batch;
 	struct outputs *outputs;
 	const char *program;		/* path of what is run, NULL: attached */
+	const char *exporter_name;	/* component type, NULL none */
+	uint32_t queue_size;
 	char where[300];		/* collector, for messages */
 	struct batch_stats final;	/* after finish */
 	struct span_builder_stats built;
+	const char *instance_id;	/* of the run, NULL: its own */
 };
 
 /* Decides, checks endpoint and headers, makes the trace context.  No thread yet. */

@@ -365,6 +365,15 @@ static bool otel_value_valid(const struct tracer_option *row, const char *text)
 	}
 }
 
+/* A general variable belongs to a row for traces and one for metrics. */
+static bool told_before(const struct tracer_option *row, const char *name)
+{
+	for (const struct tracer_option *r = option_rows; r < row; r++)
+		if (r->otel && !strcmp(r->otel, name))
+			return true;
+	return false;
+}
+
 /* The specification: an empty value counts as unset, a bad one is reported and
  * ignored; a boolean that is not "true" is false. */
 static int load_otel(struct tracer_options *o, const struct tracer_option *row, char *const *envp, const char *name,
@@ -387,7 +396,7 @@ static int load_otel(struct tracer_options *o, const struct tracer_option *row, 
 			 row->type == TRACER_OPT_FLAG ? "true or false" : "a number without a unit");
 	}
 	snprintf(line, sizeof(line), "%s; ignored", why);
-	if (warn)
+	if (warn && !told_before(row, name))
 		warn(ctx, line);
 	return 0;
 }

@@ -57,6 +57,9 @@ int option_set(struct tracer_options *o, const struct tracer_option *row, const 
  * about their content alone do not. */
 bool options_want_otlp(const struct tracer_options *o, bool span_file);
 
+/* Are metrics sent over OTLP?  file: a file takes them, then only where OTLP is asked for. */
+bool options_want_metrics(const struct tracer_options *o, bool file);
+
 /* Edit distance with transpositions; how "did you mean" is decided. */
 unsigned nearest_distance(const char *a, const char *b);
 /* Most that still counts as "like" for a word of this length. */

@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "export/batch_processor.h"
 #include "export/otlp_exporter.h"
+#include "span/span_builder.h"
 
 static int apply_preset(struct tracer_options *o, char *why, size_t whylen)
 {
@@ -136,10 +137,9 @@ int tracer_options_check(struct tracer_options *o, void (*warn)(void *, const ch
 	return r;
 }
 
-bool options_want_otlp(const struct tracer_options *o, bool span_file)
+/* Some option that is about OTLP was given. */
+static bool otlp_asked(const struct tracer_options *o, bool span_file)
 {
-	if (option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_TRACES_EXPORTER))
-		return false;
 	if (o->v[OPT_OTLP_ENDPOINT].origin != TRACER_FROM_DEFAULT)
 		return true;
 	for (size_t i = 0; i < OPTIONS; i++) {
@@ -149,6 +149,22 @@ bool options_want_otlp(const struct tracer_options *o, bool span_file)
 			return true;
 	}
 	return false;
+}
+
+bool options_want_otlp(const struct tracer_options *o, bool span_file)
+{
+	if (option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_TRACES_EXPORTER) || option_num(o, OPT_DETAIL) == DETAIL_METRICS)
+		return false;
+	return otlp_asked(o, span_file);
+}
+
+bool options_want_metrics(const struct tracer_options *o, bool file)
+{
+	bool wanted = option_num(o, OPT_DETAIL) == DETAIL_METRICS || option_num(o, OPT_METRICS) || option_num(o, OPT_SELF_METRICS);
+
+	if (!wanted || option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_METRICS_EXPORTER))
+		return false;
+	return !file || otlp_asked(o, true) || option_given(o, OPT_METRICS_ENDPOINT);
 }
 
 /* --- text ---------------------------------------------------------------------------------------- */

@@ -96,7 +96,7 @@ int outputs_choose(struct outputs *outs, const struct tracer_options *o, char *w
 			ops = sink_lookup("text");
 		r = choose_one(outs, files->list[i], only ? NULL : ops, why, whylen);
 	}
-	if (!r && !only && !outs->n && (named || !options_want_otlp(o, false)))
+	if (!r && !only && !outs->n && (named || !(options_want_otlp(o, false) || options_want_metrics(o, false))))
 		r = choose_one(outs, NULL, named ? named : sink_lookup("text"), why, whylen);
 	if (!r && (only || option_num(o, OPT_SUMMARY)) && !takes_summary(outs))
 		r = choose_one(outs, NULL, NULL, why, whylen);

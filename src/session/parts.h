@@ -11,6 +11,7 @@
 #include "ring/ring_set.h"
 #include "session/consumer.h"
 #include "session/delivery.h"
+#include "session/metering.h"
 #include "session/outputs.h"
 #include "session/program.h"
 #include "session/select.h"
@@ -36,6 +37,7 @@ struct tracer_session {
 	struct ring_set *rings;
 	struct outputs outputs;
 	struct delivery delivery;
+	struct metering metering;
 	struct consumer consumer;
 	uint64_t start_ns, end_ns;	/* of the program, CLOCK_MONOTONIC */
 	/* Read by signal handlers: */

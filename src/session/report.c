@@ -56,6 +56,81 @@ static void add_ending(struct strbuf *sb, const struct tracer_session *s, const 
 	add_seconds(sb, s->end_ns - s->start_ns);
 }
 
+/* "; 1,204 calls; 57 data points sent of 23 series" */
+static void add_metrics(struct strbuf *sb, const struct metering *m)
+{
+	add_count(sb, "; ", m->final.exported, "data points sent");
+	add_count(sb, " (", m->counted.series_max, "series)");
+	if (m->final.failed + m->final.rejected)
+		add_count(sb, ", ", m->final.failed + m->final.rejected, "lost");
+}
+
+/* The line of a run without spans. */
+static void report_metrics_line(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
+{
+	struct strbuf sb;
+	char mem[700];
+
+	if (!s->metering.otlp || s->delivery.wanted || option_num(s->options, OPT_QUIET))
+		return;
+	strbuf_init_fixed(&sb, mem, sizeof(mem));
+	add_ending(&sb, s, er);
+	add_count(&sb, "; ", res->calls, "calls");
+	add_metrics(&sb, &s->metering);
+	if (er->detached)
+		add_count(&sb, ", ", er->detached, "tasks left running");
+	strbuf_add_fmt(&sb, " -> %s", s->metering.where);
+	log_msg(&s->log, LOG_INFO, "%s", mem);
+}
+
+static void report_metrics_loss(struct tracer_session *s)
+{
+	const struct metering *m = &s->metering;
+	char n[32];
+
+	if (m->final.failed + m->final.rejected)
+		log_msg(&s->log, LOG_WARN, "collector %s: %s data points lost%s%s", m->where,
+			format_count(m->final.failed + m->final.rejected, n), m->final.last_error[0] ? ": " : "",
+			m->final.last_error);
+	if (m->encode_errors)
+		log_msg(&s->log, LOG_WARN, "%s metric requests could not be made: out of memory, or too large",
+			format_count(m->encode_errors, n));
+	if (m->counted.overflowed)
+		log_msg(&s->log, LOG_WARN, "%s calls are in the overflow series (--metric-series-max)",
+			format_count(m->counted.overflowed, n));
+}
+
+/* otel.sdk.* as the conventions name them. */
+static void report_health(struct tracer_session *s)
+{
+	struct health_row rows[HEALTH_ROWS];
+	struct health_values v;
+	char name[128];
+
+	metering_load_health(&s->metering, &s->delivery, &v);
+	health_load(rows, &v.source);
+	for (unsigned i = 0; i < HEALTH_ROWS; i++) {
+		if (!rows[i].applies)
+			continue;
+		health_format_name(&rows[i], name, sizeof(name));
+		log_msg(&s->log, LOG_INFO, "  %-62s %llu", name, (unsigned long long)rows[i].value);
+	}
+}
+
+static void report_metrics(struct tracer_session *s)
+{
+	const struct metering *m = &s->metering;
+
+	if (!m->wanted)
+		return;
+	log_msg(&s->log, LOG_INFO, "metrics: %u series of %u executables, %llu calls, %llu in the overflow series, %llu collections",
+		m->counted.series_max, m->counted.execs, (unsigned long long)m->counted.calls,
+		(unsigned long long)m->counted.overflowed, (unsigned long long)m->collections);
+	log_msg(&s->log, LOG_INFO, "metric export: %llu requests, %llu data points, %llu bytes, %llu on the wire, %llu retries",
+		(unsigned long long)m->final.requests, (unsigned long long)m->final.exported, (unsigned long long)m->final.bytes,
+		(unsigned long long)m->final.wire_bytes, (unsigned long long)m->final.retries);
+}
+
 static void report_line(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
 {
 	const struct delivery *d = &s->delivery;
@@ -164,11 +239,16 @@ void session_report(struct tracer_session *s, const struct engine_result *er, co
 
 	report_collector(s, res);
 	report_loss(s, res);
+	report_metrics_loss(s);
 	report_line(s, er, res);
+	report_metrics_line(s, er, res);
 	if (stats == STATS_ENGINE || stats == STATS_ALL) {
 		report_engine(s);
 		report_rings(s);
 	}
-	if (stats == STATS_EXPORT || stats == STATS_ALL)
+	if (stats == STATS_EXPORT || stats == STATS_ALL) {
 		report_export(s);
+		report_metrics(s);
+		report_health(s);
+	}
 }

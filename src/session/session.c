@@ -143,6 +143,9 @@ static void load_consumer(struct tracer_session *s)
 	s->consumer.rings = s->rings;
 	s->consumer.outputs = &s->outputs;
 	s->consumer.delivery = &s->delivery;
+	s->consumer.metering = &s->metering;
+	if (s->metering.wanted)
+		s->delivery.instance_id = s->metering.run.instance_id;
 	s->consumer.clock_source = s->engine_config.clock;
 	s->consumer.replay = s->engine_config.recording != NULL;
 	s->consumer.engine = s->ops->name;
@@ -156,6 +159,8 @@ static int open_parts(struct tracer_session *s, const struct tracer_session_conf
 		r = selection_load(&s->selection, s->options, why, whylen);
 	if (!r)
 		r = outputs_choose(&s->outputs, s->options, why, whylen);
+	if (!r)
+		r = metering_open(&s->metering, s->options, &s->outputs, &s->log, why, whylen);
 	if (!r)
 		r = delivery_open(&s->delivery, s->options, &s->outputs, cfg->envp, &s->log, why, whylen);
 	if (!r)
@@ -230,6 +235,13 @@ static int run_engine(struct tracer_session *s, struct engine_result *er)
 	return r;
 }
 
+static void abort_delivery(struct tracer_session *s)
+{
+	if (s->delivery.batch)
+		batch_processor_abort(s->delivery.batch);
+	metering_abort(&s->metering);
+}
+
 /* One deadline for all that is left; what is not done then is given up. */
 static void end_consumer(struct tracer_session *s)
 {
@@ -241,14 +253,15 @@ static void end_consumer(struct tracer_session *s)
 	atomic_store(&s->consumer.tracer_ns, (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec);
 	atomic_store(&s->consumer.waited_ns, s->engine_stats[ENGINE_STAT_PARKED_NS]);
 	consumer_end(&s->consumer, deadline);
-	if (s->delivery.otlp && consumer_wait(&s->consumer, deadline) == -ETIMEDOUT && s->delivery.batch)
-		batch_processor_abort(s->delivery.batch);
+	if ((s->delivery.otlp || s->metering.otlp) && consumer_wait(&s->consumer, deadline) == -ETIMEDOUT)
+		abort_delivery(s);
 	consumer_join(&s->consumer);
 }
 
 static void load_result(const struct tracer_session *s, const struct engine_result *er, struct tracer_result *res)
 {
 	const struct delivery *d = &s->delivery;
+	const struct metering *m = &s->metering;
 
 	*res = (struct tracer_result){
 		.have_status = er->have_status,
@@ -263,6 +276,7 @@ static void load_result(const struct tracer_session *s, const struct engine_resu
 	res->dropped = d->built.dropped + d->final.failed + d->final.rejected + d->final.dropped_full +
 		       d->final.dropped_shutdown;
 	res->export_failed = d->otlp && d->wanted && (res->dropped > 0 || (d->final.queued && !d->final.exported && !d->final.spooled));
+	res->export_failed |= m->otlp && (m->final.failed || m->final.rejected || m->encode_errors);
 }
 
 int tracer_session_run(struct tracer_session *s, struct tracer_result *res)
@@ -301,8 +315,8 @@ void tracer_session_stop(struct tracer_session *s)
 
 void tracer_session_abort(struct tracer_session *s)
 {
-	if (atomic_load(&s->ended) && s->delivery.batch)
-		batch_processor_abort(s->delivery.batch);
+	if (atomic_load(&s->ended))
+		abort_delivery(s);
 }
 
 void tracer_session_close(struct tracer_session *s)
@@ -315,6 +329,7 @@ void tracer_session_close(struct tracer_session *s)
 		consumer_join(&s->consumer);
 	}
 	delivery_close(&s->delivery);
+	metering_close(&s->metering);
 	world_free(s->consumer.world);
 	ring_set_free(s->rings);
 	selection_fini(&s->selection);

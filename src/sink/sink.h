@@ -51,6 +51,7 @@ struct sink_ops {
 	void (*on_call)(struct sink *s, const struct call *c);
 	void (*on_task)(struct sink *s, const struct tracer_event *ev, const struct image *img);	/* TASK, EXEC, EXIT, SIGNAL */
 	void (*on_span)(struct sink *s, const struct span *sp);
+	void (*on_metrics)(struct sink *s, const char *json, size_t n);	/* a MetricsData object */
 	int (*flush)(struct sink *s);
 	/* 0, or the first write error as -errno; the sink has told of it when it happened. */
 	int (*close)(struct sink *s);

@@ -2,7 +2,8 @@
 /*
  * OTLP/JSON lines in a file (OpenTelemetry specification,
  * protocol/file-exporter.md): each line a TracesData object with a batch of
- * spans, one ResourceSpans for each process image in it.
+ * spans, one ResourceSpans for each process image in it; or, in a run that has
+ * metrics and no spans, a MetricsData object as it comes.
  *
  * Runs on the consumer thread.  Spans are only lent, so each is written as
  * text into the buffer of its resource at once; a line goes out when the
@@ -134,6 +135,17 @@ static void otlp_file_on_span(struct sink *s, const struct span *sp)
 		line_flush(f);
 }
 
+static void otlp_file_on_metrics(struct sink *s, const char *json, size_t n)
+{
+	struct otlp_file *f = (struct otlp_file *)s;
+	int err = write_all(f->fd, json, n);
+
+	if (!err)
+		err = write_all(f->fd, "\n", 1);
+	if (err && !f->error)
+		f->error = err;
+}
+
 static int otlp_file_flush(struct sink *s)
 {
 	return line_flush((struct otlp_file *)s);
@@ -175,6 +187,7 @@ const struct sink_ops sink_otlp_file = {
 	.suffixes = suffixes,
 	.open = otlp_file_open,
 	.on_span = otlp_file_on_span,
+	.on_metrics = otlp_file_on_metrics,
 	.flush = otlp_file_flush,
 	.close = otlp_file_close,
 };

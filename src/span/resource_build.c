@@ -248,7 +248,9 @@ static int exe_build(struct resource *r, const struct resource_image *img)
 	slash = memrchr(img->exe, '/', img->exe_len);
 	slash = slash ? slash + 1 : img->exe;
 	ret = resource_add_str(r, "process.executable.name", slash, img->exe_len - (size_t)(slash - img->exe));
-	return ret ? ret : resource_add_str(r, "process.executable.path", img->exe, img->exe_len);
+	if (ret || slash == img->exe)		/* a name is no path */
+		return ret;
+	return resource_add_str(r, "process.executable.path", img->exe, img->exe_len);
 }
 
 static int process_build(struct resource *r, const struct resource_host *h, const struct resource_image *img)

@@ -10,6 +10,7 @@
 #include "span/builder.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -409,6 +410,8 @@ int span_builder_new(struct span_builder **out, const struct span_builder_config
 	id_generator_init(&b->ids);
 	resource_host_probe(&b->host, "");
 	resource_run_init(&b->run);
+	if (cfg->instance_id)
+		snprintf(b->run.instance_id, sizeof(b->run.instance_id), "%s", cfg->instance_id);
 	b->run.service_name = cfg->service_name;
 	b->run.attributes = cfg->resource_attributes;
 	group_table_init(&b->rest, BUILDER_GROUPS_REST);

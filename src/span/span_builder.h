@@ -31,6 +31,7 @@ struct span_builder_config {
 	bool arguments;			/* syscall.arguments at all */
 	struct decode_options decode;
 	const char *program;		/* path of the program to run: names it until its first exec; NULL unknown */
+	const char *instance_id;	/* service.instance.id; NULL: a fresh one */
 	const char *service_name;	/* NULL: from the root's executable */
 	const char *resource_attributes;	/* list form, may be NULL */
 	const char *engine;

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log-linear histogram as OpenTelemetry's exponential one (base
- * 2^(2^-scale), at most 160 buckets as SDKs have it).  The bounds of the two
- * differ, so a count lands by the middle of its bucket: off by one bucket at
- * the most.
+ * Base-2 exponential histogram of durations, as OpenTelemetry's metrics data
+ * model has it: bucket i of scale s counts values in (base^i, base^(i+1)]
+ * seconds, base = 2^(2^-s).  It starts at the finest scale and merges pairs of
+ * buckets when the values no longer fit, so that any range is covered with a
+ * bounded error in constant memory.  Values come in as nanoseconds; count,
+ * sum, least and largest value are exact.
  */
 #ifndef EXP_HISTOGRAM_H
 #define EXP_HISTOGRAM_H
 
-#include <stddef.h>
 #include <stdint.h>
-#include "stats/histogram.h"
 
-#define EXP_SCALE 3		/* 8 buckets for each power of two; the log-linear has 16 */
-#define EXP_BUCKETS 160u
+/* The SDK specification's defaults. */
+#define EXP_HISTOGRAM_SIZE 160u
+#define EXP_HISTOGRAM_SCALE 20
 
 struct exp_histogram {
-	int32_t scale, offset;		/* bucket i holds (base^(offset+i), base^(offset+i+1)] */
-	uint64_t zero_count, count;	/* count: of all buckets and zero_count */
-	double sum, min, max;		/* in the unit asked for; min and max 0 when empty */
-	size_t n;
-	uint64_t counts[EXP_BUCKETS];
+	uint64_t count, zero_count;	/* zero_count: of count, values of 0 */
+	uint64_t sum, min, max;		/* ns; min and max mean nothing while count is 0 */
+	int32_t offset;			/* index of counts[0] */
+	int32_t scale;
+	uint32_t used;			/* buckets in counts */
+	uint64_t counts[EXP_HISTOGRAM_SIZE];
 };
 
-/* unit: what a nanosecond is in the unit wanted (seconds: 1e-9). */
-void exp_histogram_load(struct exp_histogram *e, const struct histogram *h, double unit);
+void exp_histogram_init(struct exp_histogram *h);
+void exp_histogram_add(struct exp_histogram *h, uint64_t ns);
+void exp_histogram_merge(struct exp_histogram *into, const struct exp_histogram *from);
 
 #endif

@@ -108,7 +108,10 @@ def metrics(path):
     """The messages as JSON, one metric a line."""
     r = metrics_service.ExportMetricsServiceRequest()
     with open(path, "rb") as f:
-        r.ParseFromString(f.read())
+        if path.endswith(".json"):
+            json_format.Parse(f.read(), r)
+        else:
+            r.ParseFromString(f.read())
     for rm in r.resource_metrics:
         print(rm.schema_url, rm.resource.attributes[0].value.string_value, rm.scope_metrics[0].scope.name)
         for m in rm.scope_metrics[0].metrics:

@@ -25,6 +25,8 @@ $decode json "$tmp/spans.pb" "$tmp/changed.jsonl" 2>/dev/null && fail "a changed
 
 $decode metrics "$tmp/metrics.pb" >"$tmp/metrics.txt" || fail "the metrics do not decode"
 cmp "$srcdir/tests/interop/metrics.expected" "$tmp/metrics.txt" || fail "metrics differ"
+$decode metrics "$tmp/metrics.json" >"$tmp/metrics.txt" || fail "the metrics do not decode as JSON"
+cmp "$srcdir/tests/interop/metrics.expected" "$tmp/metrics.txt" || fail "metrics differ in JSON"
 
 for protocol in http/protobuf http/json; do
 	rm -f "$tmp/port" "$tmp/got.pb"

@@ -168,39 +168,51 @@ static void write_json(const char *dir, struct span *const *spans, size_t n)
 		exit(1);
 }
 
-/* Every kind, with edges: no value, zero, negative, no attributes. */
+/* Every kind, with edges: no value, zero, no attributes, a metric and a resource that are left out. */
 static void write_metrics(const char *dir)
 {
-	static const struct metric_attr attrs[] = { { "syscall.name", "openat", 0 }, { "n", NULL, -5 } };
-	static const uint64_t counts[] = { 1, 0, 300 };
-	static const double bounds[] = { 0.5, 1e9 };
-	static const struct metric_point points[] = {
-		{ .attrs = attrs, .nattrs = 2, .start_ns = 1, .time_ns = 2, .i = -3 },
-		{ .start_ns = 1, .time_ns = 2, .is_double = true, .d = 0.0 },
-	}, histogram = { .attrs = attrs, .nattrs = 1, .start_ns = 3, .time_ns = 4, .count = 301, .sum = 0, .min = -1, .max = 7.5,
-		.counts = counts, .ncounts = 3, .bounds = bounds }, exponential = { .start_ns = 5, .time_ns = 6, .count = 302,
-		.sum = 2.5, .min = 0, .max = 2, .counts = counts, .ncounts = 3, .scale = -2, .offset = -7, .zero_count = 1 },
-		empty = { .start_ns = 7, .time_ns = 8 };
-	static const struct metric metrics[] = {
-		{ "a.sum", "what", "{call}", METRIC_SUM, METRIC_DELTA, true, points, 2 },
-		{ "a.gauge", "", "By", METRIC_GAUGE, 0, false, points, 1 },
-		{ "nothing", "", "", METRIC_SUM, METRIC_DELTA, true, NULL, 0 },
-		{ "a.histogram", NULL, "s", METRIC_HISTOGRAM, METRIC_CUMULATIVE, false, &histogram, 1 },
-		{ "an.exponential", "", "s", METRIC_EXP_HISTOGRAM, METRIC_DELTA, false, &exponential, 1 },
-		{ "an.empty", "", "s", METRIC_EXP_HISTOGRAM, METRIC_DELTA, false, &empty, 1 },
-	};
+	static const struct metric_attr attrs[] = { { "syscall.name", "openat" }, { "otel.metric.overflow", NULL } };
+	static const struct explicit_histogram explicit_some = { .count = 301, .sum = 7500000000, .min = 1000, .max = 2500000000,
+								 .buckets = { 1, [4] = 300 } };
+	static const struct exp_histogram some = { .count = 302, .zero_count = 1, .sum = 2500000000, .max = 2000000000,
+						   .offset = -7, .scale = -2, .used = 3, .counts = { 1, 0, 300 } };
+	struct exp_histogram none;
 	struct resource *r = resource_new(1);
+	struct otlp_metrics *m;
+	struct metric_body *body;
 	FILE *f = create(dir, "metrics.pb");
-	uint8_t *out;
-	size_t len;
 
+	exp_histogram_init(&none);
 	resource_add_str(r, "service.name", "m", 1);
-	if (otlp_encode_metrics(r, metrics, sizeof(metrics) / sizeof(metrics[0]), &out, &len) ||
-	    fwrite(out, 1, len, f) != len || fclose(f))
+	if (otlp_metrics_new(&m))
 		exit(1);
-	otlp_metrics_free(out);
-	if (otlp_encode_metrics(r, metrics + 2, 1, &out, &len) || out || len)	/* no empty envelope */
+	otlp_metrics_reset(m, 2);
+	otlp_metrics_add_resource(m, r);
+	otlp_metrics_open(m, &(struct metric_desc){ "a.sum", "{call}", "what" }, METRIC_SUM, METRIC_DELTA, 1, 2);
+	otlp_metrics_add_int(m, attrs, 2, 3);
+	otlp_metrics_add_double(m, NULL, 0, 0.0);
+	otlp_metrics_open(m, &(struct metric_desc){ "nothing", "", "" }, METRIC_SUM, METRIC_DELTA, 1, 2);
+	otlp_metrics_open(m, &(struct metric_desc){ "a.gauge", "By", "" }, METRIC_GAUGE, METRIC_DELTA, 1, 1);
+	otlp_metrics_add_int(m, attrs, 1, 0);
+	otlp_metrics_open(m, &(struct metric_desc){ "up.down", "By", "" }, METRIC_UPDOWN, METRIC_CUMULATIVE, 1, 1);
+	otlp_metrics_add_int(m, attrs, 1, UINT64_MAX);
+	otlp_metrics_open(m, &(struct metric_desc){ "a.histogram", "s", "" }, METRIC_EXPLICIT, METRIC_CUMULATIVE, 1, 1);
+	otlp_metrics_add_explicit(m, attrs, 1, &explicit_some);
+	otlp_metrics_open(m, &(struct metric_desc){ "an.exponential", "s", "" }, METRIC_EXPONENTIAL, METRIC_DELTA, 1, 2);
+	otlp_metrics_add_exponential(m, attrs, 1, &some);
+	otlp_metrics_add_exponential(m, NULL, 0, &none);
+	otlp_metrics_add_resource(m, r);	/* of which nothing follows */
+	otlp_metrics_open(m, &(struct metric_desc){ "nothing", "", "" }, METRIC_SUM, METRIC_DELTA, 1, 2);
+	if (otlp_metrics_encode(m, OTLP_HTTP_PROTOBUF, &body) ||
+	    fwrite(body->data + OTLP_HEADROOM, 1, body->len, f) != body->len || fclose(f))
 		exit(1);
+	free(body);
+	f = create(dir, "metrics.json");
+	if (otlp_metrics_encode(m, OTLP_HTTP_JSON, &body) ||
+	    fwrite(body->data + OTLP_HEADROOM, 1, body->len, f) != body->len || fclose(f))
+		exit(1);
+	free(body);
+	otlp_metrics_free(m);
 	resource_put(r);
 }
 

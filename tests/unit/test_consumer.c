@@ -65,6 +65,7 @@ static struct tracer_options *o;
 static struct selection sel;
 static struct outputs outs;
 static struct delivery no_delivery;
+static struct metering no_metering;
 static struct ring_set *rings;
 static struct ring *ring;
 static struct consumer c;
@@ -102,6 +103,7 @@ static int start(void)
 	c.rings = rings;
 	c.outputs = &outs;
 	c.delivery = &no_delivery;
+	c.metering = &no_metering;
 	c.clock_source = TRACER_CLOCK_MONOTONIC;
 	c.engine = "test";
 	return consumer_start(&c);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows of otel.sdk.* from the counters of builder, batch processor and metric
+ * sender.  Pure.  Names and attributes: OpenTelemetry semantic conventions 1.44,
+ * docs/otel/sdk-metrics.md.
+ */
+#include "config.h"
+#include "session/health.h"
+#include <string.h>
+#include "base/strbuf.h"
+
+static const struct metric_desc span_started = { "otel.sdk.span.started", "{span}",
+	"The number of created spans." };
+static const struct metric_desc queue_size = { "otel.sdk.processor.span.queue.size", "{span}",
+	"The number of spans in the queue of a given instance of an SDK span processor." };
+static const struct metric_desc queue_capacity = { "otel.sdk.processor.span.queue.capacity", "{span}",
+	"The maximum number of spans the queue of a given instance of an SDK span processor can hold." };
+static const struct metric_desc span_processed = { "otel.sdk.processor.span.processed", "{span}",
+	"The number of spans for which the processing has finished, either successful or failed." };
+static const struct metric_desc span_exported = { "otel.sdk.exporter.span.exported", "{span}",
+	"The number of spans for which the export has finished, either successful or failed." };
+static const struct metric_desc point_exported = { "otel.sdk.exporter.metric_data_point.exported", "{data_point}",
+	"The number of metric data points for which the export has finished, either successful or failed." };
+
+/* component type and name, error.type: NULL is left out */
+static struct health_row row(const struct metric_desc *d, enum metric_kind kind, const char *type, const char *name,
+			     const char *error, uint64_t value, bool applies)
+{
+	struct health_row r = { .desc = d, .kind = kind, .value = value, .applies = applies };
+
+	if (type)
+		r.attrs[r.nattrs++] = (struct metric_attr){ "otel.component.type", type };
+	if (name)
+		r.attrs[r.nattrs++] = (struct metric_attr){ "otel.component.name", name };
+	if (error)
+		r.attrs[r.nattrs++] = (struct metric_attr){ "error.type", error };
+	return r;
+}
+
+static const char *instance_of(const char *type)
+{
+	static const char *const names[] = {
+		"otlp_http_span_exporter/0", "otlp_http_json_span_exporter/0", "otlp_grpc_span_exporter/0",
+		"otlp_http_metric_exporter/0", "otlp_http_json_metric_exporter/0", "otlp_grpc_metric_exporter/0",
+	};
+
+	for (size_t i = 0; type && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncmp(names[i], type, strlen(type)) && names[i][strlen(type)] == '/')
+			return names[i];
+	return NULL;
+}
+
+void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source *src)
+{
+	static const struct span_builder_stats no_spans;
+	static const struct batch_stats no_batch;
+	static const struct metric_sender_stats no_sender;
+	static const char bsp[] = "batching_span_processor", bsp_name[] = "batching_span_processor/0";
+	const struct span_builder_stats *s = src->built ? src->built : &no_spans;
+	const struct batch_stats *b = src->batch ? src->batch : &no_batch;
+	const struct metric_sender_stats *m = src->sender ? src->sender : &no_sender;
+	const char *se = src->span_exporter, *sn = instance_of(se), *me = src->metric_exporter, *mn = instance_of(me);
+	bool spans = src->built, batch = src->batch, sender = src->sender;
+	uint64_t done = b->exported + b->rejected + b->failed;
+	unsigned n = 0;
+
+	rows[n] = row(&span_started, METRIC_SUM, NULL, NULL, NULL,
+		      s->single + s->process_spans + s->compute_spans + s->summary_spans, spans);
+	rows[n].attrs[rows[n].nattrs++] = (struct metric_attr){ "otel.span.sampling_result", "RECORD_AND_SAMPLE" };
+	n++;
+	rows[n++] = row(&queue_size, METRIC_UPDOWN, bsp, bsp_name, NULL,
+			b->queued > done + b->dropped_shutdown ? b->queued - done - b->dropped_shutdown : 0, batch);
+	rows[n++] = row(&queue_capacity, METRIC_UPDOWN, bsp, bsp_name, NULL, src->queue_capacity, batch);
+	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, NULL, done, batch);
+	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "queue_full", b->dropped_full, batch);
+	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "already_shutdown", b->dropped_shutdown, batch);
+	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, NULL, b->exported, batch);
+	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, "rejected", b->rejected, batch);
+	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, "_OTHER", b->failed, batch);
+	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, NULL, m->exported, sender);
+	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, "rejected", m->rejected, sender);
+	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, "_OTHER", m->failed, sender);
+}
+
+void health_format_name(const struct health_row *r, char *buf, size_t size)
+{
+	struct strbuf sb;
+
+	strbuf_init_fixed(&sb, buf, size);
+	strbuf_add_str(&sb, r->desc->name);
+	for (unsigned i = 0; i < r->nattrs; i++)
+		if (!strcmp(r->attrs[i].key, "error.type"))
+			strbuf_add_fmt(&sb, "{%s=%s}", r->attrs[i].key, r->attrs[i].text);
+}
