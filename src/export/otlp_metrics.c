@@ -449,12 +449,14 @@ void otlp_metrics_add_exponential(struct otlp_metrics *m, const struct metric_at
 	p->scale = h->scale;
 	p->positive = take_buckets(m, h);
 	p->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
+	p->sum = seconds(h->sum);
+	add_point(m, p);
+	if (!h->count)
+		return;
 	p->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
 	p->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__EXPONENTIAL_HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
-	p->sum = seconds(h->sum);
 	p->min = seconds(h->min);
 	p->max = seconds(h->max);
-	add_point(m, p);
 }
 
 static double *take_bounds(struct otlp_metrics *m)
@@ -489,12 +491,14 @@ void otlp_metrics_add_explicit(struct otlp_metrics *m, const struct metric_attr 
 	p->n_explicit_bounds = GROUP_BOUNDS;
 	p->explicit_bounds = take_bounds(m);
 	p->sum_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__SUM_FIELD_SUM;
+	p->sum = seconds(h->sum);
+	add_point(m, p);
+	if (!h->count)
+		return;
 	p->min_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MIN_FIELD_MIN;
 	p->max_field_case = OPENTELEMETRY__PROTO__METRICS__V1__HISTOGRAM_DATA_POINT__MAX_FIELD_MAX;
-	p->sum = seconds(h->sum);
 	p->min = seconds(h->min);
 	p->max = seconds(h->max);
-	add_point(m, p);
 }
 
 size_t otlp_metrics_points(const struct otlp_metrics *m)

@@ -145,14 +145,13 @@ static void set_service(struct metering *m, const char *name)
 
 int metering_start(struct metering *m, const char *program, uint64_t real_ns)
 {
-	struct metric_set_config cfg = {
-		.max_series = (uint32_t)option_num(m->options, OPT_METRIC_SERIES_MAX),
-		.explicit_buckets = option_num(m->options, OPT_METRIC_HISTOGRAM) == 1,
-	};
+	struct metric_set_config cfg = { 0 };
 	int r;
 
 	if (!m->wanted)
 		return 0;
+	cfg.max_series = (uint32_t)option_num(m->options, OPT_METRIC_SERIES_MAX);
+	cfg.explicit_buckets = option_num(m->options, OPT_METRIC_HISTOGRAM) == 1;
 	/* As /proc/PID/exe will have it: its first calls belong to the same executable. */
 	cfg.program = m->program = program ? realpath(program, NULL) : NULL;
 	m->start_ns = m->since_ns = real_ns;

@@ -37,6 +37,7 @@ service:
   telemetry: { metrics: { level: none } }
   pipelines:
     traces: { receivers: [otlp], exporters: [file] }
+    metrics: { receivers: [otlp], exporters: [file] }
 YAML
 	"$otelcol" --config "$dir/config.yaml" >"$dir/otelcol.log" 2>&1 &
 	pid=$!
@@ -69,3 +70,18 @@ run() {
 
 run http-gzip --otlp-endpoint "http://127.0.0.1:$http" --otlp-compression gzip
 run http-plain --otlp-endpoint "http://127.0.0.1:$http" --otlp-compression none
+
+# Metrics, over each protocol: what it stored adds up to the table of the same run.
+python=$(srcdir=$srcdir builddir=$builddir sh "$here/venv.sh") || exit $?
+for protocol in http/protobuf http/json grpc; do
+	url=http://127.0.0.1:$http
+	[ $protocol != grpc ] || url=http://127.0.0.1:$grpc
+	start_collector "$dir/metrics.stored"
+	"$tracer" -q -C -U calls,errors,total-time,name --detail=metrics --otlp-endpoint "$url" --otlp-protocol $protocol -- \
+		sh -c 'ls /etc >/dev/null; cat /nonexistent 2>/dev/null; (exit 0)' 2>"$dir/table"
+	stop_collector
+	"$python" "$here/metrics.py" lines "$dir/metrics.stored" "$dir/metrics.pb"
+	printf 'metrics %s: ' $protocol
+	"$python" "$here/metrics.py" check "$dir/metrics.pb" "$dir/table" delta exponential
+	rm "$dir/metrics.stored"
+done
