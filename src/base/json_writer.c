@@ -34,13 +34,21 @@ static void add_escape(struct strbuf *sb, uint8_t c)
 	strbuf_add(sb, u, sizeof(u));
 }
 
+/* Runs of ASCII that needs no escape are most of all text: nothing is decoded there. */
+static size_t next_unplain(const char *s, size_t i, size_t n)
+{
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 static void add_quoted(struct strbuf *sb, const char *s, size_t n)
 {
 	size_t from = 0;
 	size_t i = 0;
 
 	strbuf_add_char(sb, '"');
-	while (i < n) {
+	while ((i = next_unplain(s, i, n)) < n) {
 		uint8_t c = (uint8_t)s[i];
 		size_t len = utf8_next(s + i, n - i);
 
