@@ -114,6 +114,13 @@ class Compare(unittest.TestCase):
         self.assertEqual(rows[0]["verdict"], "worse")
         self.assertEqual([r["name"] for r in compare.decide([], rows)], ["a"])
 
+    def test_times_of_two_rounds_say_nothing(self):
+        self.assertEqual(compare.compare_times(self.rounds([1.3, 1.3]), 15, "median_ns")[0]["verdict"], "same")
+
+    def test_times_worse_by_load_alone_are_not(self):
+        rounds = [({"a": {"median_ns": 100.0, "min_ns": 90.0}}, {"a": {"median_ns": 150.0, "min_ns": 91.0}})] * 6
+        self.assertEqual(compare.compare_times(rounds, 15, "median_ns")[0]["verdict"], "same")
+
     def test_counts_overrule_times(self):
         rows = compare.compare_times(self.rounds([1.3] * 7), 15, "median_ns")
         same = compare.compare_counts(counts(a=(100, 0)), counts(a=(100, 0)), 5)
