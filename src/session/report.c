@@ -87,8 +87,11 @@ static void report_metrics_loss(struct tracer_session *s)
 {
 	const struct metering *m = &s->metering;
 	char n[32];
+	/* The exporter has said so when it opened its circuit, and the exit line has the number. */
+	bool told = !m->final.ever_succeeded && m->final.circuit_open && !s->delivery.wanted &&
+		    option_num(s->options, OPT_QUIET) == 0;
 
-	if (m->final.failed + m->final.rejected)
+	if (m->final.failed + m->final.rejected && !told)
 		log_msg(&s->log, LOG_WARN, "collector %s: %s data points lost%s%s", m->where,
 			format_count(m->final.failed + m->final.rejected, n), m->final.last_error[0] ? ": " : "",
 			m->final.last_error);

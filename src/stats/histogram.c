@@ -24,7 +24,8 @@ static unsigned bucket_of(uint64_t v)
 	return (shift + 1) << HIST_SUB | (unsigned)(v >> shift & SUB_MASK);
 }
 
-uint64_t histogram_bucket_value(unsigned i)
+/* Middle of a bucket. */
+static uint64_t bucket_value(unsigned i)
 {
 	unsigned shift;
 
@@ -85,6 +86,6 @@ uint64_t histogram_quantile(const struct histogram *h, double q)
 	rank = rank ? rank : 1;
 	for (i = 0; seen + h->buckets[i] < rank; i++)
 		seen += h->buckets[i];
-	v = histogram_bucket_value(i);
+	v = bucket_value(i);
 	return v < h->min ? h->min : v > h->max ? h->max : v;
 }

@@ -15,7 +15,6 @@ struct histogram { uint64_t count, sum, min, max; uint32_t buckets[HIST_BUCKETS]
 
 void histogram_init(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t ns);
-uint64_t histogram_bucket_value(unsigned i);	/* middle of a bucket */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_quantile(const struct histogram *h, double q);	/* 0 when empty */
 

@@ -15,6 +15,7 @@
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
 #include "null_sink.h"
+#include "stats/metric_set.h"
 #include "otlp_samples.h"
 #include "unit.h"
 
@@ -162,8 +163,44 @@ START_TEST(test_request_has_a_fixed_cost)
 }
 END_TEST
 
+static void count_calls(struct metric_set *m, unsigned n, unsigned long *r)
+{
+	struct image img = { .id = 1, .exe = (char *)"/bin/ls", .exe_len = 7 };
+
+	while (n--) {
+		struct tracer_ev_call ev = { .head = { .kind = TRACER_EV_CALL, .nr = (int32_t)(unit_random(r) % 300) } };
+
+		ev.ret = unit_random(r) % 4 ? 1 : -2;
+		if (ev.ret < 0)
+			ev.head.flags |= TRACER_EVF_ERROR;
+		metric_set_call(m, &img, &ev, unit_random(r) >> 32);
+	}
+}
+
+/* Nor does counting for metrics, in this interval and the next. */
+START_TEST(test_nothing_per_counted_call)
+{
+	struct metric_set_config cfg = { 0 };
+	unsigned long r = 0x5eed0502;
+	struct metric_set *m;
+	uint64_t before = allocs();
+
+	ck_assert_int_eq(metric_set_new(&m, &cfg), 0);
+	count_calls(m, 100000, &r);
+	ck_assert_uint_gt(allocs(), before);		/* series are made at first */
+	metric_set_reset_calls(m);
+	before = allocs();
+	count_calls(m, 100000, &r);
+	metric_set_reset_calls(m);
+	count_calls(m, 100000, &r);
+	before = allocs() - before;
+	ck_assert_uint_eq(before, 0);
+	metric_set_free(m);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("export-allocs", (const TTest *const[]){ test_nothing_per_span, test_the_count_counts,
-		test_request_has_a_fixed_cost, NULL });
+		test_request_has_a_fixed_cost, test_nothing_per_counted_call, NULL });
 }

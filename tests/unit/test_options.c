@@ -403,6 +403,48 @@ START_TEST(otel_switches)
 }
 END_TEST
 
+static const struct { const char *name, *value, *env; bool file, want; } wants_metrics[] = {
+	{ NULL, NULL, NULL, false, false }, { "otlp-endpoint", "http://x", NULL, false, false },
+	{ "detail", "metrics", NULL, false, true }, { "metrics", NULL, NULL, false, true },
+	{ "self-metrics", NULL, NULL, false, true }, { "detail", "metrics", "OTEL_METRICS_EXPORTER=none", false, false },
+	{ "detail", "metrics", "OTEL_SDK_DISABLED=true", false, false }, { "detail", "metrics", NULL, true, false },
+	{ "detail", "metrics", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://x", true, true },
+	{ "detail", "metrics", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", true, true },
+	{ "detail", "metrics", "OTEL_TRACES_EXPORTER=none", false, true },
+};
+
+START_TEST(metrics_asked)
+{
+	if (wants_metrics[_i].name)
+		ck_assert_int_eq(set(wants_metrics[_i].name, wants_metrics[_i].value), 0);
+	ck_assert_int_eq(env(wants_metrics[_i].env, NULL, NULL), 0);
+	ck_assert_int_eq(check_all(), 0);
+	ck_assert_int_eq(options_want_metrics(o, wants_metrics[_i].file), wants_metrics[_i].want);
+}
+END_TEST
+
+/* Without spans there is nothing for the traces endpoint. */
+START_TEST(detail_metrics_has_no_spans)
+{
+	ck_assert_int_eq(set("otlp-endpoint", "http://x"), 0);
+	ck_assert(options_want_otlp(o, false));
+	ck_assert_int_eq(set("detail", "metrics"), 0);
+	ck_assert(!options_want_otlp(o, false));
+}
+END_TEST
+
+/* One variable, two rows: told once. */
+START_TEST(bad_value_is_told_once)
+{
+	const char *at;
+
+	ck_assert_int_eq(env("OTEL_EXPORTER_OTLP_TIMEOUT=soon", NULL, NULL), 0);
+	at = strstr(warned, "OTEL_EXPORTER_OTLP_TIMEOUT");
+	ck_assert_ptr_nonnull(at);
+	ck_assert_ptr_null(strstr(at + 1, "OTEL_EXPORTER_OTLP_TIMEOUT"));
+}
+END_TEST
+
 START_TEST(distance)
 {
 	ck_assert_uint_eq(nearest_distance("make", "make"), 0);
@@ -438,6 +480,9 @@ int main(void)
 	tcase_add_test(t, exclusive);
 	tcase_add_test(t, pool_rules);
 	tcase_add_loop_test(t, otlp_asked, 0, COUNT(wants));
+	tcase_add_loop_test(t, metrics_asked, 0, COUNT(wants_metrics));
+	tcase_add_test(t, detail_metrics_has_no_spans);
+	tcase_add_test(t, bad_value_is_told_once);
 	tcase_add_test(t, secrets);
 	tcase_add_test(t, otel_value_forms);
 	tcase_add_test(t, default_endpoint_follows_protocol);
