@@ -236,7 +236,9 @@ static void finish(struct consumer *c)
 	int r = 0;
 
 	ring_set_stats(c->rings, &rs);
-	c->counts.lost += rs.lost;
+	/* the rings count all of it; marks in the stream tell a part, or in a replay the whole */
+	if (rs.lost > c->counts.lost)
+		c->counts.lost = rs.lost;
 	end = (struct delivery_end){
 		.end_ticks = c->last_ticks,
 		.lost = c->counts.lost,

@@ -40,7 +40,7 @@ struct run {
 	bool counts, shadow, finished;
 	struct seen *tasks;
 	unsigned ntasks;
-	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, lost, differ, helper;
+	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, differ, helper;
 };
 
 static struct seen *seen_of(struct run *r, int tid)
@@ -241,8 +241,6 @@ static void take(struct run *r, const struct tracer_event *ev)
 
 	if (ev->kind == TRACER_EV_TASK)
 		seen_of(r, ev->tid);
-	if (ev->kind == TRACER_EV_LOST)
-		r->lost += ((const struct tracer_ev_lost *)ev)->count;
 	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
 		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
 			((const struct tracer_ev_text *)ev)->text);
@@ -291,7 +289,7 @@ static void print_stats(const uint64_t stats[ENGINE_STATS], struct run *r)
 			fprintf(stderr, "%s: %llu\n", engine_stat_names[i], (unsigned long long)stats[i]);
 	ring_set_stats(r->rings, &rs);
 	fprintf(stderr, "recorded in process: %lu, by stops: %lu, lost: %lu, bad rings: %llu, dropped: %llu, waits: %llu\n",
-		r->inproc, r->stops, r->lost + (unsigned long)rs.lost, (unsigned long long)rs.bad,
+		r->inproc, r->stops, (unsigned long)rs.lost, (unsigned long long)rs.bad,
 		(unsigned long long)rs.dropped, (unsigned long long)rs.waits);
 }
 
