@@ -32,7 +32,7 @@ struct entry { struct entry *next; uint32_t size; _Alignas(8) uint8_t bytes[]; }
 
 /* Records of one task that wait for their twins. */
 struct side { struct entry *first, **last; unsigned long n; };
-struct seen { int tid; unsigned number; struct side agent, stops; };
+struct seen { int tid; unsigned number; bool cut; struct side agent, stops; };
 
 struct run {
 	struct ring_set *rings;
@@ -40,7 +40,7 @@ struct run {
 	bool counts, shadow, finished;
 	struct seen *tasks;
 	unsigned ntasks;
-	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, differ, helper;
+	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, differ, helper, restarts, cut;
 };
 
 static struct seen *seen_of(struct run *r, int tid)
@@ -176,6 +176,38 @@ static void differ(struct run *r, const char *what, const struct tracer_ev_call 
 	}
 }
 
+/* The same call, whatever became of it. */
+static bool same_call(const struct tracer_ev_call *a, const struct tracer_ev_call *b)
+{
+	return a->head.nr == b->head.nr && a->nargs == b->nargs && !memcmp(a->args, b->args, 8 * a->nargs);
+}
+
+/*
+ * What may differ: the kernel begins a call again without a signal for this task
+ * (another one took it), which the agent does not see; and a task is killed
+ * between the call and the end of its record, which is its last one then.
+ */
+static void shadow_match(struct run *r, struct seen *s)
+{
+	struct tracer_ev_call *a, *b;
+
+	while ((a = side_first(&s->agent)) && (b = side_first(&s->stops))) {
+		if (!same(a, b) && b->head.flags & TRACER_EVF_RESTARTED && same_call(a, b)) {
+			r->restarts++;
+			side_del(&s->stops);
+			continue;
+		}
+		if (!same(a, b) && a->head.kind == TRACER_EV_ENTER && same_call(a, b) && !s->cut) {
+			r->cut++;
+			s->cut = true;
+		} else if (!same(a, b) || s->cut) {
+			differ(r, s->cut ? "after the end" : "not the same", a, b);
+		}
+		side_del(&s->agent);
+		side_del(&s->stops);
+	}
+}
+
 static void shadow_add(struct run *r, const struct tracer_ev_call *c)
 {
 	struct seen *s = seen_of(r, c->head.tid);
@@ -190,12 +222,7 @@ static void shadow_add(struct run *r, const struct tracer_ev_call *c)
 	} else {
 		side_add(&s->agent, c);
 	}
-	while (side_first(&s->agent) && side_first(&s->stops)) {
-		if (!same(side_first(&s->agent), side_first(&s->stops)))
-			differ(r, "not the same", side_first(&s->agent), side_first(&s->stops));
-		side_del(&s->agent);
-		side_del(&s->stops);
-	}
+	shadow_match(r, s);
 }
 
 static void shadow_end(struct run *r)
@@ -203,6 +230,12 @@ static void shadow_end(struct run *r)
 	for (unsigned i = 0; i < r->ntasks; i++) {
 		struct seen *s = &r->tasks[i];
 
+		/* killed before the call */
+		if (s->agent.first && !s->agent.first->next && !s->cut &&
+		    side_first(&s->agent)->head.kind == TRACER_EV_ENTER) {
+			r->cut++;
+			side_del(&s->agent);
+		}
 		while (side_first(&s->agent)) {
 			/* killed between its record and its call */
 			if (s->agent.first->next == NULL && side_first(&s->agent)->head.kind == TRACER_EV_ENTER) {
@@ -240,7 +273,7 @@ static void take(struct run *r, const struct tracer_event *ev)
 	const struct tracer_ev_call *c = (const void *)ev;
 
 	if (ev->kind == TRACER_EV_TASK)
-		seen_of(r, ev->tid);
+		seen_of(r, ev->tid)->cut = false;
 	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
 		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
 			((const struct tracer_ev_text *)ev)->text);
@@ -384,8 +417,9 @@ int main(int argc, char **argv)
 		print_counts(&r);
 	if (r.shadow) {
 		shadow_end(&r);
-		fprintf(stderr, "shadow: %lu from the agent, %lu from stops, of these %lu not the program's; %lu differ\n",
-			r.inproc, r.stops, r.helper, r.differ);
+		fprintf(stderr, "shadow: %lu from the agent, %lu from stops, of these %lu not the program's; "
+			"%lu begun again, %lu cut by death; %lu differ\n",
+			r.inproc, r.stops, r.helper, r.restarts, r.cut, r.differ);
 	}
 	ring_set_free(r.rings);
 	fflush(r.out);

@@ -35,7 +35,6 @@ is_known() {
 	grep -v '^#' "$srcdir/tests/differential/known.tbl" | grep -qx "shadow inproc $1"
 }
 
-# One record may have no twin: the call in which a task is killed.
 shadow_once() {
 	name=$1
 	rm -rf "$work"
@@ -43,7 +42,7 @@ shadow_once() {
 	[ -z "$as" ] || chown "$SHADOW_USER" "$work"
 	: >"$dir/out"
 	[ -z "$as" ] || chown "$SHADOW_USER" "$dir/out"
-	(cd "$work" && timeout -k 5 "${SHADOW_TIMEOUT:-90}" $as sh -c "$2") >"$dir/native" 2>&1 </dev/null
+	(cd "$work" && timeout -k 5 "${SHADOW_TIMEOUT:-90}" $as sh -c "$2") >"$dir/native" 2>/dev/null </dev/null
 	native=$?
 	rm -rf "$work"
 	mkdir "$work"
