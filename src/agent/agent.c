@@ -160,6 +160,7 @@ static void begin(struct agent_block *b, const struct agent_control *ctl, unsign
 #define NR_PRCTL 157
 #define NR_ARCH_PRCTL 158
 #define SIGSYS 31
+#define PR_SET_DUMPABLE 4
 #define PR_SET_SECCOMP 22
 #define PR_SET_DISPATCH 59
 #define ARCH_SET_GS 0x1001
@@ -171,7 +172,8 @@ static int sensitive(const struct agent_block *b)
 {
 	switch (b->rax) {
 	case NR_SIGACTION: return b->rdi == SIGSYS && b->rsi;
-	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH;
+	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH ||
+			      (b->rdi == PR_SET_DUMPABLE && !b->rsi);
 	case NR_ARCH_PRCTL: return b->rdi == ARCH_SET_GS || b->rdi == ARCH_GET_GS || b->rdi == ARCH_SHSTK_ENABLE;
 	default: return 1;
 	}

@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <tracer/error.h>
 #include "tracee/proc_fs.h"
+#include "tracee/refusal.h"
 
 #define PR_SET_DISPATCH 59
 
@@ -421,6 +422,7 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 	}
 	e->in.vdso_room = boot_vdso_room();
 	e->in.shadow = cfg->variant && !strcmp(cfg->variant, "shadow");
+	e->in.capable = refusal_probe_capable();
 	e->in.by_prctl = cfg->variant && !strcmp(cfg->variant, "sud-prctl");
 	*out = e;
 	return 0;

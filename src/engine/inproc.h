@@ -109,6 +109,7 @@ struct inproc {
 	struct inproc_arena *arena;
 	uint32_t vdso_room;		/* offset of the loader in the vdso, 0: no room */
 	bool shadow;			/* tests: ptrace stops at every call, too, and records it */
+	bool capable;			/* we may read the memory of who is not dumpable */
 	bool by_prctl;			/* dispatch of new tasks: by the task itself */
 	struct { uint64_t key; bool branch; } memo[INPROC_MEMO];	/* branches into a site's replaced bytes */
 	struct inproc_mm *free_mm;

@@ -24,6 +24,7 @@
 #define NR_SECCOMP 317
 #define PR_SET_DISPATCH 59
 #define PR_SECCOMP 22
+#define PR_SET_DUMPABLE 4
 #define SET_DISPATCH_CONFIG 0x4210	/* PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, Linux 6.4 */
 
 struct dispatch_config { uint64_t mode, selector, offset, len; };
@@ -110,8 +111,13 @@ void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
 	}
 }
 
+static bool hides_memory(const struct arch_regs *regs)
+{
+	return regs->r.rax == NR_PRCTL && regs->r.rdi == PR_SET_DUMPABLE && !regs->r.rsi;
+}
+
 /* The reason why the agent cannot go on after this call, or NULL. */
-static const char *conflict(const struct arch_regs *regs)
+static const char *conflict(const struct inproc *e, const struct arch_regs *regs)
 {
 	uint64_t nr = regs->r.rax, arg = regs->r.rdi;
 
@@ -119,6 +125,9 @@ static const char *conflict(const struct arch_regs *regs)
 		return arg == 0x1001 || arg == 0x1004 ? "it uses the gs register" : NULL;
 	if (nr == NR_ARCH_PRCTL)
 		return "it uses shadow stacks";
+	/* its memory is ours for as long as it has it; that of its children would not be */
+	if (hides_memory(regs))
+		return e->capable ? NULL : "it hides the memory of its children (PR_SET_DUMPABLE)";
 	if (nr == NR_PRCTL)
 		return arg == PR_SET_DISPATCH ? "it uses syscall user dispatch itself" :
 		       arg == PR_SECCOMP ? "it puts itself under seccomp" : NULL;
@@ -222,6 +231,8 @@ static void orders_set(struct sup_task *t, const struct arch_regs *regs)
 		if (g && mem_read(&t->base.group->mem, regs->r.rsi, g->action, sizeof(g->action)) == sizeof(g->action))
 			g->own = g->action[0] != 0;
 	}
+	if (hides_memory(regs))
+		orders |= AGENT_ORDER_ALLOW;
 	if (orders)
 		task_mem_write(t, at + offsetof(struct agent_block, orders), &orders, sizeof(orders));
 }
@@ -249,7 +260,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		sup_resume(&e->sup, t, 0);
 		return true;
 	}
-	why = conflict(&regs);
+	why = conflict(e, &regs);
 	if (!why && !trap_learn(e, t, regs.r.gs_base))
 		why = "it changed the gs register";
 	if (!why && (regs.r.cs != USER_CS || info->si_arch != AUDIT_ARCH_X86_64))

@@ -31,7 +31,7 @@ static int yama_scope(void)
 	return v;
 }
 
-static bool capable(void)
+bool refusal_probe_capable(void)
 {
 	char text[4096], *p;
 	ssize_t n = proc_file_read(getpid(), "status", text, sizeof(text) - 1);
@@ -49,7 +49,7 @@ void refusal_load(struct refusal *r, pid_t pid, int err, bool child)
 
 	*r = (struct refusal){ .err = err, .our_uid = getuid(), .child = child };
 	r->known = proc_status_load(pid, &r->status) == 0;
-	r->capable = capable();
+	r->capable = refusal_probe_capable();
 	r->yama = yama_scope();
 	r->filtered = proc_status_load(getpid(), &own) == 0 && own.seccomp == 2;
 }

@@ -22,6 +22,8 @@ struct refusal {
 	bool filtered;		/* we run under a seccomp filter */
 };
 
+/* Do we have CAP_SYS_PTRACE? */
+bool refusal_probe_capable(void);
 void refusal_load(struct refusal *r, pid_t pid, int err, bool child);
 /* One line of what, for a second line what to do (may be empty). Pure. */
 void refusal_format(const struct refusal *r, char *buf, size_t len);

@@ -34,11 +34,11 @@ part() {
 	name=$1
 	shift
 	case " ${COUNTS_PARTS:-$name} " in *" $name "*) ;; *) return ;; esac
-	timeout 60 "$@" >"$dir/native" 2>&1 </dev/null
+	timeout 60 ${as:-} "$@" >"$dir/native" 2>&1 </dev/null
 	native=$?
 	for engine in $engines; do
 		again=yes
-		timeout -k 5 120 "$tracer" -qq -c -o "$dir/table" --stats=engine --engine "$engine" ${options:-} -- "$@" \
+		timeout -k 5 120 ${as:-} "${traced_by:-$tracer}" -qq -c -o "$dir/table" --stats=engine --engine "$engine" ${options:-} -- "$@" \
 			>"$dir/traced" 2>"$dir/err" </dev/null
 		status=$?
 		[ $status = $native ] || { wrong "status $status, not $native: $(tail -n 2 "$dir/traced" "$dir/err")"; continue; }
@@ -127,6 +127,26 @@ drops() {
 	done
 }
 drops
+# As a user who may not look into everything.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	mkdir "$dir/bin"
+	cp "$tracer" "$fxk" "$dir/bin"
+	: >"$dir/table"
+	chown 65534 "$dir/table"
+	chmod -R a+rX "$dir"
+	as="setpriv --reuid=65534 --regid=65534 --clear-groups"
+	traced_by=$dir/bin/tracer
+	if $as "$traced_by" -qqq --engine inproc -o "$dir/table" true 2>"$dir/err"; then
+		for p in loop threads forks dumpable alarms filter chroot; do
+			part user-$p "$dir/bin/fx_known" $p $([ $p = chroot ] && echo "$dir/root")
+		done
+	else
+		echo "-    as another user: $(cat "$dir/err")"
+	fi
+	as= traced_by=
+else
+	echo "-    as another user: we are not root"
+fi
 # Libraries that take each other's place; C++ and musl, where there are compilers.
 if ${CC:-cc} -shared -fPIC -O1 -o "$dir/l1.so" "$srcdir/fixtures/fx_library.c" 2>"$dir/err" &&
 	${CC:-cc} -shared -fPIC -O1 -DNR=124 '-DSHIFT="nop\n\t"' -o "$dir/l2.so" "$srcdir/fixtures/fx_library.c"; then

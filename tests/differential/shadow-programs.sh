@@ -184,7 +184,7 @@ fs.readFile(\"/etc/passwd\",()=>{console.log(\"read\");process.exit(8)})"'
 	shadow "timeout" timeout same 'timeout 0.2 sleep 5; echo $?; timeout -s KILL 0.1 sleep 5; echo $?'
 	shadow "killed in mid-loop" sh same "$fx/fx_known killed | grep -v ^count"
 	shadow "all signals blocked" sh same "$fx/fx_known pointers blocked"
-	shadow "not dumpable" sh same "$fx/fx_known dumpable"
+	shadow "${SHADOW_USER:+user-}not-dumpable" sh same "$fx/fx_known dumpable"
 	shadow "fork from threads" sh same "$fx/fx_known forks"
 	shadow "gdb" gdb other 'gdb -q -batch -ex "print 6*7" 2>&1 | grep -q 42'
 	shadow "redis" redis-server same 'redis-server --port 0 --unixsocket $PWD/s --save "" --appendonly yes --daemonize no >log 2>&1 & r=$!
