@@ -29,7 +29,7 @@ record() {
 	# a call that begins again is seen by who is stopped; how often is luck.  So are pids and what
 	# the kernel writes about them, about time and at random.
 	grep -v -e '^#' -e ')=-51[2346]' "$dir/records" |
-		sed -e 's/ getppid()=.*/ getppid()=N/' -e '/ \(getrandom\|sysinfo\|rt_sigqueueinfo\|clock_[a-z]*\)(/s/ \[.*//' | LC_ALL=C sort -s -k1,1 >"$dir/$to.records"
+		sed -e 's/ get\(ppid()\|sid(0)\|pgid(0)\)=.*/ get\1=N/' -e '/ \(getrandom\|sysinfo\|rt_sigqueueinfo\|clock_[a-z]*\)(/s/ \[.*//' | LC_ALL=C sort -s -k1,1 >"$dir/$to.records"
 }
 
 same() {

@@ -180,7 +180,7 @@ fs.readFile(\"/etc/passwd\",()=>{console.log(\"read\");process.exit(8)})"'
 	shadow "ASan" g++ same "ASAN_OPTIONS=detect_leaks=0 $p/asan"
 	shadow "TSan" g++ same "$p/tsan"
 	shadow "java" javac same "java -XX:TieredStopAtLevel=1 -Xmx128m -cp $p T"
-	shadow "a daemon left behind" setsid same 'setsid sh -c "sleep 0.2; echo done >daemon.out; true" >/dev/null 2>&1 & sleep 0.05; echo started; sleep 0.6; cat daemon.out'
+	shadow "a daemon left behind" setsid same 'setsid sh -c "sleep 0.2; echo done >daemon.out; true" >/dev/null 2>&1 & echo started; i=0; while [ ! -s daemon.out ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i + 1)); done; cat daemon.out'
 	shadow "timeout" timeout same 'timeout 0.2 sleep 5; echo $?; timeout -s KILL 0.1 sleep 5; echo $?'
 	shadow "killed in mid-loop" sh same "$fx/fx_known killed | grep -v ^count"
 	shadow "all signals blocked" sh same "$fx/fx_known pointers blocked"

@@ -124,7 +124,7 @@ fs.readFile(\"/etc/passwd\",()=>{console.log(\"read\");process.exit(8)})"'
 with sqlite3 "sqlite3" 'sqlite3 x.db "create table t(a); begin; with recursive c(x) as (select 1 union all select x+1 from c where x<1000) insert into t select x from c; commit; select sum(a) from t; pragma integrity_check;"'
 with perl "perl with fork and alarm" 'perl -e "\$SIG{ALRM} = sub { print \"alarm\n\"; exit 2 }; alarm 1; if (!fork) { exit 5 } wait; print \$? >> 8, \"\n\"; sleep 5"'
 with timeout "timeout" 'timeout 0.2 sleep 5; echo $?; timeout -s KILL 0.1 sleep 5; echo $?'
-with setsid "a daemon left behind" 'setsid sh -c "sleep 0.3; echo done >daemon.out" >/dev/null 2>&1 & sleep 0.05; echo started; sleep 0.5'
+with setsid "a daemon left behind" 'setsid sh -c "sleep 0.3; echo done >daemon.out" >/dev/null 2>&1 & echo started; i=0; while [ ! -s daemon.out ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i + 1)); done'
 with openssl "openssl" 'openssl dgst -sha256 /etc/passwd; openssl enc -aes-128-cbc -pass pass:x -nosalt -pbkdf2 </etc/passwd | cksum'
 echo "$good the same, $bad not"
 [ $bad -eq 0 ]
