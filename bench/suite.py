@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""suite.py --build DIR --json FILE [--quick] [--budget S] [--peers] [--scales] [--filter TEXT]
+"""suite.py --build DIR --json FILE [--quick] [--budget S] [--peers] [--scales] [--filter TEXT[,TEXT...]]
 
 Whole processes: fixtures and real commands, natively, under tracer with its
 outputs and settings, and under other tracers, in turn within a repetition
@@ -123,7 +123,9 @@ def peers(tmp, marker):
         Variant("strace_bpf_selected_out", ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=reboot", "-o", "/dev/null"]),
         Variant("perf_trace", ["perf", "trace", "-o", f["perf"]], lines("perf", " {0}(")),
         Variant("perf_record", ["perf", "record", "-q", "-e", "raw_syscalls:*", "-o", f["data"]]),
-        Variant("ltrace_S", ["ltrace", "-f", "-S", "-L", "-o", f["ltrace"]], lines("ltrace", "SYS_{0}(")),
+        # ltrace leaves out the 64 of pwrite64.
+        Variant("ltrace_S", ["ltrace", "-f", "-S", "-L", "-o", f["ltrace"]],
+                lines_with(marker.replace("pwrite64", "pwrite"), f["ltrace"], "SYS_{0}(") if marker else None),
         Variant("uftrace", ["uftrace", "record", "--force", "-d", os.path.join(tmp, "uftrace")]),
     ]
     out.append(bpftrace(tmp, marker))
@@ -215,7 +217,7 @@ def run_all(o, ratio, tracer, port, tmp, filtered):
         n = quick if o.quick else full
         jobs.append((name, [os.path.join(os.path.abspath(o.build), "bench/load"), name, str(n)], marker, n * factor))
     jobs += [(n, c, None, 0) for n, c, quick in commands(tmp) if quick or not o.quick]
-    jobs = [j for j in jobs if not o.filter or o.filter in j[0]]
+    jobs = [j for j in jobs if not o.filter or any(f in j[0] for f in o.filter.split(","))]
     out, missing = [], {}
     for i, (name, command, marker, expect) in enumerate(jobs):
         every = ours(tracer, port, tmp, marker, expect) + (peers(tmp, marker) if o.peers or not o.quick else peers(tmp, marker)[:2])
