@@ -389,6 +389,7 @@ int main(int argc, char **argv)
 	cfg.clock = clock_probe();
 	if (engine_choose(argv[optind], &cfg, &ops, why, sizeof(why)) < 0) {
 		fprintf(stderr, "engine-run: %s\n", why);
+		free(r.tasks);
 		return 77;
 	}
 	rc = ring_set_new(&r.rings, 8192);
@@ -422,6 +423,7 @@ int main(int argc, char **argv)
 			r.inproc, r.stops, r.helper, r.restarts, r.cut, r.differ);
 	}
 	ring_set_free(r.rings);
+	free(r.tasks);
 	fflush(r.out);
 	if (r.differ)
 		return 99;

@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 		.sink = { .out = { .fd = STDOUT_FILENO, .name = "stdout" }, .decode.string_max = 32, .log = &log,
 			  .column = 40 },
 	};
+	int rc;
 
 	if (argc < 3 || !(p.ops = sink_lookup(argv[1]))) {
 		fprintf(stderr, "usage: golden-pipeline FORMAT FILE.trace [FLAG...]\n");
@@ -185,5 +186,8 @@ int main(int argc, char **argv)
 		for (int i = 3; i < argc; i++)
 			set_flag(&p.sink, argv[i]);
 	}
-	return run(&p, p.live ? "ptrace" : "auto") < 0 ? 125 : 0;
+	rc = run(&p, p.live ? "ptrace" : "auto");
+	world_free(p.sink.world);
+	ring_set_free(p.engine.rings);
+	return rc < 0 ? 125 : 0;
 }

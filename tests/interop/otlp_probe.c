@@ -68,6 +68,7 @@ int main(int argc, char **argv)
 		return 2;
 	if (otlp_http_exporter_new(&e, &cfg, why, sizeof(why))) {
 		printf("refused: %s\n", why);
+		resource_put(res);
 		return 1;
 	}
 	for (size_t i = 0; i < SPANS; i++) {
