@@ -71,7 +71,7 @@ def main(portfile, out, steps, *tls):
     while True:
         traces.bye.wait()
         traces.bye.clear()
-        server.stop(1).wait()       # GOAWAY
+        server.stop(5).wait()       # GOAWAY; running calls have 5 s
         server, port = start(traces, port, tls)
 
 
