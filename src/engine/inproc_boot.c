@@ -143,7 +143,7 @@ static void boot_fill(const struct inproc *e, const struct sup_task *t, struct a
 	boot->ring_stride = a->ring_stride;
 	boot->ring_size = a->ring_size;
 	boot->head = arena_ring(a, it->slot)->head;
-	boot->tail = arena_ring(a, it->slot)->tail;
+	boot->tail = __atomic_load_n(&arena_ring(a, it->slot)->tail, __ATOMIC_ACQUIRE);
 	boot->slot = it->slot;
 	boot->tid = t->base.tid;
 	snprintf(boot->image_path, sizeof(boot->image_path), "/proc/%d/fd/%d", (int)getpid(), a->image_fd);
