@@ -290,9 +290,13 @@ struct tracer_ev_call *arena_pending(const struct inproc_arena *a, uint32_t slot
 	struct ring_header *hdr = arena_ring(a, slot);
 	struct tracer_ev_call *c =
 		(struct tracer_ev_call *)(void *)((uint8_t *)(hdr + 1) + (pos & (a->ring_size - 1)));
-	uint64_t word = load_word(c), tail = load_word(&hdr->tail);	/* the consumer moves it */
+	uint64_t tail = load_word(&hdr->tail), word;	/* the consumer moves it */
 
-	if (pos < tail || pos - tail >= a->ring_size || !(word >> 48 & TRACER_EVF_PENDING))
+	/* What is behind the tail may be another lap's: not even to be looked at. */
+	if (pos < tail || pos - tail >= a->ring_size)
+		return NULL;
+	word = load_word(c);
+	if (!(word >> 48 & TRACER_EVF_PENDING))
 		return NULL;
 	if ((uint32_t)word < sizeof(*c) || (uint32_t)word > TRACER_EVENT_MAX || word % 8)
 		return NULL;

@@ -106,7 +106,8 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 		c->ncaptures = (uint8_t)b->entered_pieces;
 	size = arena_complete(c);
 	if (nr >= 0 && nr < (int32_t)AGENT_NR_MAX && ctl->plans[nr].nrules && size == b->entered_size) {
-		c->head.flags |= result_flags(ret);
+		/* the consumer looks at the first word of what is pending */
+		__atomic_fetch_or(&c->head.flags, result_flags(ret), __ATOMIC_RELAXED);
 		size = capture_append(&ctl->plans[nr], &ctl->limits, &reader, 0, c, size, ctl->bound[nr]);
 	}
 	arena_commit(e->arena, it->slot, c, b->pos, size, TRACER_EV_CALL, flags);
