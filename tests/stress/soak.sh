@@ -24,9 +24,9 @@ python3 - "$dir/sock" "$seconds" "$rate" $pid "$dir/nginx.pid" >"$dir/out" <<'E'
 import socket, sys, time, os
 path, seconds, rate, tracer = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 def kib(pid):
-    # private and resident: what is shared with files and rings is not growth
+    # Private and written: clean pages of libraries turn private when another process that had them ends.
     try:
-        return sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % pid) if l.startswith(("Private_", "Shmem")))
+        return sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % pid) if l.startswith("Private_Dirty"))
     except OSError:
         return 0
 def workers():
