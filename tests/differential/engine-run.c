@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #define AGENT_HOST
@@ -32,7 +33,7 @@ struct entry { struct entry *next; uint32_t size; _Alignas(8) uint8_t bytes[]; }
 
 /* Records of one task that wait for their twins. */
 struct side { struct entry *first, **last; unsigned long n; };
-struct seen { int tid; unsigned number; bool cut; struct side agent, stops; };
+struct seen { int tid; unsigned number; bool cut, again; struct side agent, stops; };
 
 struct run {
 	struct ring_set *rings;
@@ -182,6 +183,12 @@ static bool same_call(const struct tracer_ev_call *a, const struct tracer_ev_cal
 	return a->head.nr == b->head.nr && a->nargs == b->nargs && !memcmp(a->args, b->args, 8 * a->nargs);
 }
 
+/* A sleep that was begun again goes on as restart_syscall at a stop; for the agent it is one call. */
+static bool goes_on(const struct seen *s, const struct tracer_ev_call *b)
+{
+	return s->again && b->head.nr == SYS_restart_syscall;
+}
+
 /*
  * What may differ: the kernel begins a call again without a signal for this task
  * (another one took it), which the agent does not see; and a task is killed
@@ -192,11 +199,19 @@ static void shadow_match(struct run *r, struct seen *s)
 	struct tracer_ev_call *a, *b;
 
 	while ((a = side_first(&s->agent)) && (b = side_first(&s->stops))) {
-		if (!same(a, b) && b->head.flags & TRACER_EVF_RESTARTED && same_call(a, b)) {
+		if (!same(a, b) && b->head.flags & TRACER_EVF_RESTARTED && (same_call(a, b) || goes_on(s, b))) {
 			r->restarts++;
+			s->again = true;
 			side_del(&s->stops);
 			continue;
 		}
+		if (goes_on(s, b) && a->ret == b->ret) {
+			s->again = false;
+			side_del(&s->agent);
+			side_del(&s->stops);
+			continue;
+		}
+		s->again = false;
 		if (!same(a, b) && a->head.kind == TRACER_EV_ENTER && same_call(a, b) && !s->cut) {
 			r->cut++;
 			s->cut = true;
