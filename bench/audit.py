@@ -17,7 +17,7 @@ import report  # noqa: E402
 import run as runner  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEPT = ("micro", "instructions", "whole", "scales", "profile", "memory", "bloat", "pgo")
+KEPT = ("micro", "instructions", "whole", "scales", "curves", "profile", "memory", "bloat", "pgo")
 
 
 def stages(o, out):
@@ -38,6 +38,8 @@ def stages(o, out):
           (quick or ["--peers"]), 90 if o.quick else 780, "whole.json"),
          ("scales", script("suite.py") + ["--build", o.build, "--json", f("scales.json"), "--scales", "--budget", "30" if o.quick else "240"] + quick,
           60 if o.quick else 300, "scales.json"),
+         ("curves", script("curves.py") + ["--build", o.build, "--json", f("curves.json"), "--budget", "20" if o.quick else "200"] + quick,
+          40 if o.quick else 240, "curves.json"),
          ("profile", script("profile.py") + ["--build", o.build, "--out", out, "--budget", "30" if o.quick else "180"], 60 if o.quick else 240, "profile.json"),
          ("memory", script("profile.py") + ["--build", o.build, "--out", out, "--memory"], 120, "memory.json"),
          ("bloat", script("bloat.py") + ["--build", o.build, "--json", f("bloat.json")] + (["--base", base] if os.path.exists(base) else []), 30, "bloat.json")]

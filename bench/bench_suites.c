@@ -10,6 +10,7 @@ extern const struct bench_suite bench_stats;
 extern const struct bench_suite bench_span;
 extern const struct bench_suite bench_export;
 extern const struct bench_suite bench_flow;
+extern const struct bench_suite bench_spool;
 
 const struct bench_suite *const bench_suites[] = {
 	&bench_base,
@@ -18,5 +19,6 @@ const struct bench_suite *const bench_suites[] = {
 	&bench_span,
 	&bench_export,
 	&bench_flow,
+	&bench_spool,
 	NULL
 };

@@ -2,7 +2,7 @@
 """From measurements to criteria, experiments, decisions, findings and gates.
 Pure functions of what the stages of an audit have written; nothing is known
 here that was not measured.  `data`: micro, instructions, whole, scales, profile,
-memory, bloat, pgo (each what its stage saved, or missing)."""
+curves, memory, bloat, pgo (each what its stage saved, or missing)."""
 
 SCHEMA_VERSION = 1
 OURS = ("text", "summary", "otlp", "inproc", "selected")
@@ -203,6 +203,10 @@ def find(data):
         if g["superlinear"] and is_ours(g["variant"]):
             out.append(finding("growth", f"{g['variant']}: {g['metric']} grows as N^{g['exponent']:.2f}", {"points": g["points"]}, 50, 0.6,
                                "find what is walked or kept per call"))
+    for t in data.get("curves", {}).get("threads", []):
+        if t["worse"]:
+            out.append(finding("contention", f"{t['variant']}: a call costs more than twice as much on some number of threads as on one",
+                               {"points": t["points"]}, 50, 0.6, "find what the threads wait for: ring, arena, or the consumer"))
     for d in decisions(data):
         if d["look_there"]:
             out.append(finding("cpu_bound", f"{d['workload']}: {d['actual_percent']:.0f} % of the tracer's CPU in {d['part']}", d,
@@ -293,5 +297,6 @@ def report(data, stages, info, artifacts):
             "host": info.get("host"), "stages": stages, "metrics": metrics(data), "criteria": criteria(data),
             "experiments": experiments(data), "batch_sensitivity": batch_sensitivity(data), "compressors": compressors(data),
             "hotspots": hotspots(data), "decision_matrix": decisions(data), "losses": losses(data),
+            "settings": data.get("curves", {}).get("settings", []), "threads": data.get("curves", {}).get("threads", []),
             "missing_peers": data.get("whole", {}).get("missing", []), "growth": data.get("scales", {}).get("growth", []),
             "findings": found, "next_actions": actions, "gates": gates(data, stages), "artifacts": artifacts}

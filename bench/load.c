@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load KIND N: programs to trace, with a known number of one kind of call.
+ * load KIND N [THREADS]: programs to trace, with a known number of one kind of call.
  *   syscall_heavy  N getppid calls and nothing else
  *   compute_heavy  N times 1 ms of arithmetic and a getppid
  *   io_heavy       N files made, written (4 pwrite64 each), read, removed
  *   fork_heavy     N times fork and exec of true(1), N wait4
- *   multi_thread   4 threads, N getppid together, among other calls
+ *   multi_thread   THREADS (4) threads, N getppid together (a multiple of THREADS), among other calls
  *   net_heavy      N round trips of 100 bytes over loopback TCP: 2 N sendto
  * Prints nothing.  Threads live inside their kind's function; the main thread
  * joins them.
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define THREADS 4
+#define THREADS_MAX 64
 #define MESSAGE 100
 /* About 1 ms on the machines of 2020: what counts is that it is the same with and without a tracer. */
 #define ROUNDS 450000u
@@ -140,16 +141,21 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int multi_thread(long n)
+static int run_threads(long n, long threads)
 {
-	pthread_t t[THREADS];
-	long share = n / THREADS;
+	pthread_t t[THREADS_MAX];
+	long share = n / threads;
 
-	for (int i = 0; i < THREADS; i++)
+	for (long i = 0; i < threads; i++)
 		check(-pthread_create(&t[i], NULL, thread_main, &share), "pthread_create");
-	for (int i = 0; i < THREADS; i++)
+	for (long i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
 	return 0;
+}
+
+static int multi_thread(long n)
+{
+	return run_threads(n, THREADS);
 }
 
 static void read_all(int fd, char *buf)
@@ -209,9 +215,13 @@ static const struct { const char *name; int (*run)(long n); } kinds[] = {
 
 int main(int argc, char **argv)
 {
+	long threads = argc == 4 ? atol(argv[3]) : 0;
+
+	if (argc == 4 && strcmp(argv[1], "multi_thread") == 0 && threads > 0 && threads <= THREADS_MAX)
+		return run_threads(atol(argv[2]), threads);
 	for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			return kinds[i].run(atol(argv[2]));
-	fprintf(stderr, "usage: load syscall_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy N\n");
+	fprintf(stderr, "usage: load syscall_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy N [THREADS]\n");
 	return 2;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -47,15 +48,18 @@ static uint64_t content_length(const char *head)
 	return p ? strtoull(p + 17, NULL, 10) : 0;
 }
 
-static int answer(int fd)
+/* A slow collector is one that answers late: while it waits nobody else is served. */
+static int answer(int fd, unsigned delay_ms)
 {
 	static const char text[] = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
 
+	if (delay_ms)
+		poll(NULL, 0, (int)delay_ms);
 	return send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(text) - 1 ? 0 : -1;
 }
 
 /* Bytes in, requests out: 0, or -1 when the connection is done. */
-static int connection_add_bytes(struct connection *c, const char *p, size_t n)
+static int connection_add_bytes(struct connection *c, const char *p, size_t n, unsigned delay_ms)
 {
 	while (n) {
 		size_t take;
@@ -66,7 +70,7 @@ static int connection_add_bytes(struct connection *c, const char *p, size_t n)
 			c->body_left -= take;
 			p += take;
 			n -= take;
-			if (c->body_left == 0 && answer(c->fd) < 0)
+			if (c->body_left == 0 && answer(c->fd, delay_ms) < 0)
 				return -1;
 			continue;
 		}
@@ -85,24 +89,24 @@ static int connection_add_bytes(struct connection *c, const char *p, size_t n)
 			continue;
 		c->body_left = content_length(c->head);
 		c->head_len = 0;
-		if (c->body_left == 0 && answer(c->fd) < 0)
+		if (c->body_left == 0 && answer(c->fd, delay_ms) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static void connection_read(struct connection *c)
+static void connection_read(struct connection *c, unsigned delay_ms)
 {
 	static char buf[1 << 20];
 	ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
 
-	if (n > 0 && connection_add_bytes(c, buf, (size_t)n) == 0)
+	if (n > 0 && connection_add_bytes(c, buf, (size_t)n, delay_ms) == 0)
 		return;
 	close(c->fd);
 	c->fd = -1;
 }
 
-void null_sink_run(int listener)
+void null_sink_run(int listener, unsigned delay_ms)
 {
 	static struct connection table[CONNECTIONS];
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -116,7 +120,7 @@ void null_sink_run(int listener)
 		int fd;
 
 		if (c) {
-			connection_read(c);
+			connection_read(c, delay_ms);
 			continue;
 		}
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -179,7 +183,7 @@ int null_sink_start(struct null_sink *s)
 	if (s->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pin_to_last_cpu();
-		null_sink_run(listener);
+		null_sink_run(listener, 0);
 		_exit(0);
 	}
 	close(listener);

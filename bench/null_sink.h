@@ -14,8 +14,8 @@ struct null_sink { pid_t pid; int port; };
 
 /* Listening loopback socket; *port 0: any, filled in.  Negative: -errno. */
 int null_sink_listen(int *port);
-/* Serves until killed. */
-void null_sink_run(int listener);
+/* Serves until killed; each answer is given after delay_ms. */
+void null_sink_run(int listener, unsigned delay_ms);
 /* A child that serves, on the last CPU of this process's set; it dies with us. */
 int null_sink_start(struct null_sink *s);
 void null_sink_stop(struct null_sink *s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * otlp-null-sink [PORT]: a receiver that answers 200 and decodes nothing, for
- * measuring what sends to it.  Prints its port; runs until it is killed.
+ * otlp-null-sink [PORT [DELAY_MS]]: a receiver that answers 200, after DELAY_MS,
+ * and decodes nothing, for measuring what sends to it.  Prints its port; runs
+ * until it is killed.
  */
 #include "config.h"
 #include "null_sink.h"
@@ -19,6 +20,6 @@ int main(int argc, char **argv)
 	}
 	printf("%d\n", port);
 	fflush(stdout);
-	null_sink_run(fd);
+	null_sink_run(fd, argc > 2 ? (unsigned)atoi(argv[2]) : 0);
 	return 0;
 }

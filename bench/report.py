@@ -94,6 +94,13 @@ def workload_plots(whole):
     return "".join(out)
 
 
+def setting_part(c):
+    """One setting's values: cost, memory, losses."""
+    late = f", collector answers after {c['collector_ms']} ms" if c["collector_ms"] else ""
+    return (bars([(p["value"], p["wall_ms"]) for p in c["points"]], f"{c['option']}: {c['fixture']}, {c['calls']:,} {c['marker']}{late}", "ms") +
+            table(c["points"], (("value", c["option"]), ("ratio", "times native"), ("maxrss_kib", "peak KiB"), ("lost_most", "lost"))))
+
+
 def render(f, data, flames):
     """f: findings.json; flames: (title, svg text)."""
     h = f.get("host") or {}
@@ -118,6 +125,9 @@ def render(f, data, flames):
             curves([(g["variant"], g["points"]) for g in f["growth"] if g["metric"] == "wall_ms"], "time over native", "calls", "ms"),
             curves([(g["variant"], g["points"]) for g in f["growth"] if g["metric"] == "maxrss_kib"], "peak memory", "calls", "KiB"),
             table(f["growth"], (("variant", "variant"), ("metric", "metric"), ("exponent", "exponent"), ("superlinear", "super-linear"))),
+            "<h2>Settings</h2>", "".join(setting_part(c) for c in f["settings"]), "<h2>Threads</h2>",
+            curves([(t["variant"], [(p["threads"], p["us_per_marker"]) for p in t["points"]]) for t in f["threads"]], "the same calls on more threads",
+                   "threads", "us a call"),
             "<h2>Batch size</h2>",
             curves([("ns a span", [(b["batch"], b["ns_per_span"]) for b in f["batch_sensitivity"]])], "encode and POST", "spans a batch", "ns a span"),
             table(f["batch_sensitivity"], (("batch", "batch"), ("e2e_ms", "ms a request"), ("ns_per_span", "ns a span"), ("allocs", "allocations"))),

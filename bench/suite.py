@@ -4,7 +4,7 @@
 Whole processes: fixtures and real commands, natively, under tracer with its
 outputs and settings, and under other tracers, in turn within a repetition
 (bench/ratio).  Each timed run is counted afterwards: who lost how many events.
-A peer that cannot run here is named.  --scales: 1 K to 1 M calls, with the growth
+A peer that cannot run here is named.  --scales: 1 K to 10 M calls, with the growth
 of cost and memory fitted; an exponent over 1.1 is a finding."""
 import argparse
 import os
@@ -67,7 +67,7 @@ def of_summary(marker, path):
 
 def of_exit_line(marker_count, path):
     """From the exit line: markers, less what was dropped; nothing where calls are fewer than markers."""
-    return (f"sed 's/,//g' {path} | awk '/calls/ {{for (i = 2; i <= NF; i++) {{if ($i ~ /^calls/ && $(i-1) ~ /^[0-9]+$/ && !c) c = $(i-1); "
+    return (f"sed 's/,//g' {path} | awk '/ after .*calls/ {{for (i = 2; i <= NF; i++) {{if ($i ~ /^calls/ && $(i-1) ~ /^[0-9]+$/ && !c) c = $(i-1); "
             f"if ($i ~ /^dropped/) d = $(i-1)}}}} END {{m = {marker_count}; print (c < m ? c : m) - d}}'")
 
 
@@ -243,20 +243,29 @@ def fit(scales, variant, key):
     return points, common.exponent(points)
 
 
+def scales(quick):
+    """(calls, variants, repetitions).  10 M calls by stops take minutes a run: there in process only, and ptrace once with -c where the budget allows."""
+    both = ("summary", "otlp_full", "otlp_auto", "inproc_summary", "inproc_otlp_full", "strace_pinned")
+    small = [(1000, both, 3), (10000, both, 3), (100000, both, 3)]
+    return small if quick else small + [(1000000, both, 1), (10000000, ("inproc_summary", "inproc_otlp_full", "inproc_otlp_auto"), 1),
+                                        (10000000, ("summary",), 1)]
+
+
 def run_scales(o, ratio, tracer, port, tmp, filtered):
     """Cost and memory as the number of calls grows."""
-    names = ("summary", "otlp_full", "otlp_auto", "inproc_summary", "inproc_otlp_full", "strace_pinned")
-    out = []
-    for n in (1000, 10000, 100000) if o.quick else (1000, 10000, 100000, 1000000):
+    out, took = [], 0.0
+    for n, names, reps in scales(o.quick):
         variants, _ = filtered([v for v in ours(tracer, port, tmp, "getppid", n) + peers(tmp, "getppid") if v.name in names])
-        if ratio.budget.over():
-            break
-        r = ratio.run(f"scale_{n}", [os.path.join(os.path.abspath(o.build), "bench/load"), "syscall_heavy", str(n)], variants,
-                      3 if n < 1000000 else 1, n)
+        # Ten times the calls of what came before: no beginning of what cannot be ended.
+        if ratio.budget.over() or names == ("summary",) and ratio.budget.left() < 12 * took:
+            print(f"scale {n} {', '.join(names)}: no time left")
+            continue
+        r = ratio.run(f"scale_{n}", [os.path.join(os.path.abspath(o.build), "bench/load"), "syscall_heavy", str(n)], variants, reps, n)
+        took = max([x["wall_ms"] / 1000 for x in r["results"] if x["variant"] == "summary"] or [took])
         r["calls"] = n
         out.append(r)
     growth = []
-    for name in names:
+    for name in scales(True)[0][1]:
         for key in ("wall_ms", "maxrss_kib"):
             # Start-up is not growth: from 10 K on.
             points, e = fit([s for s in out if s["calls"] >= 10000], name, key)

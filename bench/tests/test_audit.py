@@ -9,6 +9,7 @@ import xml.dom.minidom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import bloat  # noqa: E402
+import curves  # noqa: E402
 import findings  # noqa: E402
 import flamegraph  # noqa: E402
 import profile  # noqa: E402
@@ -109,6 +110,33 @@ class Counting(unittest.TestCase):
         self.assertEqual(self.sh(suite.of_exit_line(1000, "FILE"), line.format("1,030", "0")), 1000)
         self.assertEqual(self.sh(suite.of_exit_line(1000, "FILE"), line.format("1,030", "12")), 988)
         self.assertEqual(self.sh(suite.of_exit_line(1000, "FILE"), line.format("900", "0")), 900)
+        before = "tracer: 367 calls were not recorded: the rings were full (--overflow block, --ring-size)\n"
+        self.assertEqual(self.sh(suite.of_exit_line(1000, "FILE"), before + line.format("900", "20")), 880)
+
+
+class Scales(unittest.TestCase):
+    def test_ten_million(self):
+        self.assertEqual(max(n for n, _, _ in suite.scales(False)), 10000000)
+        self.assertLess(max(n for n, _, _ in suite.scales(True)), 1000000)
+
+    def test_growth_is_over_native_and_of_the_rows_that_have_the_variant(self):
+        rows = [{"calls": n, "results": [{"variant": "native", "wall_ms": 1.0}, {"variant": "a", "wall_ms": 1.0 + n}]} for n in (10, 100, 1000)]
+        rows.append({"calls": 10000, "results": [{"variant": "native", "wall_ms": 1.0}, {"variant": "b", "wall_ms": 7.0}]})
+        points, e = suite.fit(rows, "a", "wall_ms")
+        self.assertEqual(points, [(10, 10.0), (100, 100.0), (1000, 1000.0)])
+        self.assertAlmostEqual(e, 1.0)
+
+
+class Curves(unittest.TestCase):
+    def test_many_threads_that_cost_more_are_found(self):
+        self.assertFalse(curves.worse([{"us_per_marker": 1.0}, {"us_per_marker": 1.9}]))
+        self.assertTrue(curves.worse([{"us_per_marker": 1.0}, {"us_per_marker": 2.1}, {"us_per_marker": 1.5}]))
+        self.assertFalse(curves.worse([]))
+
+    def test_points_keep_what_was_lost(self):
+        r = {"results": [{"variant": "native", "wall_ms": 1, "ratio": 1, "maxrss_kib": 1},
+                         {"variant": "drop", "wall_ms": 2, "ratio": 2, "maxrss_kib": 3, "lost_most": 5, "added_us_per_marker": 0.1}]}
+        self.assertEqual(curves.points(r), [{"value": "drop", "wall_ms": 2, "ratio": 2, "maxrss_kib": 3, "lost_most": 5, "us_per_marker": 0.1}])
 
 
 def row(name, rate=1e6, **kw):
