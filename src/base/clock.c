@@ -6,10 +6,10 @@
  *
  * Why a piecewise line: a rate measured once, over 10 ms, was 19 ms off after
  * 30 s.  So the pair (ticks, monotonic) is measured again and again, first
- * after 2 ms, then at doubled intervals up to one second.  At each
- * measurement the old line is a little off; the new line starts where the old
- * one is (no step) and bends so that it meets the measured line one interval
- * later.
+ * after 0.2 ms, for which the program has to wait, then after 2 ms and at
+ * doubled intervals up to one second.  At each measurement the old line is a
+ * little off; the new line starts where the old one is (no step) and bends so
+ * that it meets the measured line one interval later.
  */
 #include "config.h"
 #include "base/clock.h"
@@ -24,6 +24,7 @@
 #endif
 
 #define NS_PER_S 1000000000ull
+#define FIRST_NS 200000ull		/* for a first rate, which is 1/10000 off at most */
 #define INTERVAL_MIN_NS 2000000ull
 #define INTERVAL_MAX_NS NS_PER_S
 #define UNIT ((uint64_t)1 << 32)	/* rate of a clock that ticks in nanoseconds */
@@ -175,7 +176,7 @@ static void start_line(struct clock_map *m, uint64_t ticks, uint64_t ns, uint64_
 
 void clock_map_init(struct clock_map *m, enum tracer_clock_source source)
 {
-	struct timespec pause = { .tv_nsec = INTERVAL_MIN_NS };
+	struct timespec pause = { .tv_nsec = FIRST_NS };
 	struct clock_point first, second;
 	struct clock_point real;
 

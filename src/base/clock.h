@@ -44,7 +44,7 @@ struct clock_map {
 	unsigned npast;
 };
 
-/* Live: takes the first pair and a first rate (about 2 ms for the TSC). */
+/* Live: takes the first pair and a first rate (about 0.3 ms for the TSC). */
 void clock_map_init(struct clock_map *m, enum tracer_clock_source source);
 /* Replay: from a recorded point. */
 void clock_map_load(struct clock_map *m, const struct tracer_ev_clock *first);

@@ -13,7 +13,6 @@
  */
 #include "config.h"
 #include "export/http_transport.h"
-#include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -26,10 +25,12 @@
 #include <tracer/error.h>
 #include <tracer/version.h>
 #include "base/clock.h"
+#include "export/curl_api.h"
 
 #define USER_AGENT "tracer/" TRACER_VERSION " OTel-OTLP-Exporter-C/" TRACER_VERSION
 
 struct http_transport {
+	struct curl_api curl;
 	CURL *easy;
 	CURLM *multi;
 	struct curl_slist *headers;
@@ -170,7 +171,7 @@ struct header_ctx { struct http_transport *t; bool grpc; };
 
 static int headers_append(struct http_transport *t, const char *line)
 {
-	struct curl_slist *l = curl_slist_append(t->headers, line);
+	struct curl_slist *l = t->curl.slist_append(t->headers, line);
 
 	if (!l)
 		return -ENOMEM;
@@ -222,52 +223,50 @@ static bool is_loopback(const char *host)
 	return strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
 }
 
-static void set_tls(CURL *c, const struct http_config *cfg)
+static void set_tls(struct http_transport *t, const struct http_config *cfg)
 {
 	if (cfg->certificate)
-		curl_easy_setopt(c, CURLOPT_CAINFO, cfg->certificate);
+		t->curl.easy_setopt(t->easy, CURLOPT_CAINFO, cfg->certificate);
 	if (cfg->client_certificate)
-		curl_easy_setopt(c, CURLOPT_SSLCERT, cfg->client_certificate);
+		t->curl.easy_setopt(t->easy, CURLOPT_SSLCERT, cfg->client_certificate);
 	if (cfg->client_key)
-		curl_easy_setopt(c, CURLOPT_SSLKEY, cfg->client_key);
+		t->curl.easy_setopt(t->easy, CURLOPT_SSLKEY, cfg->client_key);
 }
 
-static void set_protocols(CURL *c)
+static void set_protocols(struct http_transport *t)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	t->curl.easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+	t->curl.easy_setopt(t->easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	t->curl.easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);	/* a hanging name lookup must not hold our end */
+	t->curl.easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);	/* a hanging name lookup must not hold our end */
 #endif
 }
 
 static int easy_init(struct http_transport *t, const struct http_config *cfg)
 {
-	CURL *c = t->easy;
-
-	if (curl_easy_setopt(c, CURLOPT_URL, cfg->endpoint->url) != CURLE_OK)
+	if (t->curl.easy_setopt(t->easy, CURLOPT_URL, cfg->endpoint->url) != CURLE_OK)
 		return -ENOMEM;
 	if (cfg->endpoint->unix_path[0])
-		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, cfg->endpoint->unix_path);
+		t->curl.easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, cfg->endpoint->unix_path);
 	else if (is_loopback(cfg->endpoint->host))
-		curl_easy_setopt(c, CURLOPT_PROXY, "");	/* http_proxy is about other hosts */
-	set_protocols(c);
-	set_tls(c, cfg);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_POST, 1L);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+		t->curl.easy_setopt(t->easy, CURLOPT_PROXY, "");	/* http_proxy is about other hosts */
+	set_protocols(t);
+	set_tls(t, cfg);
+	t->curl.easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
+	t->curl.easy_setopt(t->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	t->curl.easy_setopt(t->easy, CURLOPT_POST, 1L);
+	t->curl.easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+	t->curl.easy_setopt(t->easy, CURLOPT_USERAGENT, USER_AGENT);
+	t->curl.easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->error);
+	t->curl.easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+	t->curl.easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+	t->curl.easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+	t->curl.easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+	t->curl.easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return 0;
 }
 
@@ -290,14 +289,19 @@ int http_transport_new(struct http_transport **out, const struct http_config *cf
 
 	if (!t)
 		return -ENOMEM;
+	err = curl_api_load(&t->curl, why, whylen);
+	if (err) {
+		free(t);
+		return err;
+	}
 	snprintf(why, whylen, "no memory for the HTTP client");
 	t->protocol = cfg->protocol;
 	t->tls = cfg->endpoint->tls;
 	t->abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	curl_global_init(CURL_GLOBAL_DEFAULT);	/* counted; thread-safe since 7.84 */
-	t->easy = curl_easy_init();
-	t->multi = curl_multi_init();
-	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, 1L);
+	t->curl.global_init(CURL_GLOBAL_DEFAULT);	/* counted; thread-safe since 7.84 */
+	t->easy = t->curl.easy_init();
+	t->multi = t->curl.multi_init();
+	t->curl.multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, 1L);
 	err = t->abort_fd < 0 || !t->easy || !t->multi ? -ENOMEM : 0;
 	if (!err)
 		err = tls_files_check(cfg, why, whylen);
@@ -317,10 +321,10 @@ void http_transport_free(struct http_transport *t)
 {
 	if (!t)
 		return;
-	curl_easy_cleanup(t->easy);
-	curl_multi_cleanup(t->multi);
-	curl_slist_free_all(t->headers);
-	curl_global_cleanup();
+	t->curl.easy_cleanup(t->easy);
+	t->curl.multi_cleanup(t->multi);
+	t->curl.slist_free_all(t->headers);
+	t->curl.global_cleanup();
 	if (t->abort_fd >= 0)
 		close(t->abort_fd);
 	free(t->body);
@@ -336,16 +340,16 @@ void http_transport_free(struct http_transport *t)
 static void choose_version(struct http_transport *t)
 {
 	static const unsigned fixed = 0x080000;
-	bool broken = curl_version_info(CURLVERSION_NOW)->version_num < fixed;
+	bool broken = t->curl.version_info(CURLVERSION_NOW)->version_num < fixed;
 	long version = CURL_HTTP_VERSION_2TLS;
 
 	if (t->protocol != OTLP_GRPC)
 		return;
 	if (!t->tls) {
 		version = t->connected && broken ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)(!t->connected && broken));
+		t->curl.easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)(!t->connected && broken));
 	}
-	curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, version);
+	t->curl.easy_setopt(t->easy, CURLOPT_HTTP_VERSION, version);
 }
 
 static enum http_result result_of(const struct http_transport *t, CURLcode rc)
@@ -394,7 +398,7 @@ static int transfer_run(struct http_transport *t, uint64_t deadline)
 			t->reply->result = HTTP_ABORTED;
 			return -1;
 		}
-		if (curl_multi_perform(t->multi, &running) != CURLM_OK)
+		if (t->curl.multi_perform(t->multi, &running) != CURLM_OK)
 			return CURLE_OUT_OF_MEMORY;
 		if (!running)
 			break;
@@ -402,9 +406,9 @@ static int transfer_run(struct http_transport *t, uint64_t deadline)
 			t->reply->result = HTTP_TIMEOUT;
 			return -1;
 		}
-		curl_multi_poll(t->multi, &stop, 1, ms_until(deadline), NULL);
+		t->curl.multi_poll(t->multi, &stop, 1, ms_until(deadline), NULL);
 	}
-	while ((msg = curl_multi_info_read(t->multi, &left)) != NULL)
+	while ((msg = t->curl.multi_info_read(t->multi, &left)) != NULL)
 		if (msg->msg == CURLMSG_DONE)
 			return (int)msg->data.result;
 	return CURLE_OUT_OF_MEMORY;
@@ -418,15 +422,15 @@ static void reply_fill(struct http_transport *t, int rc)
 
 	if (rc >= 0)
 		r->result = result_of(t, (CURLcode)rc);
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+	t->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	t->curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
 	r->status = (int)status;
 	r->retry_after_ns = after > 0 && after < 86400 ? (uint64_t)after * 1000000000u : after > 0 ? UINT64_MAX / 2 : 0;
 	r->body = t->body;
 	r->len = t->len;
 	t->connected = r->result == HTTP_ANSWERED;
 	if (rc > 0)
-		snprintf(r->error, sizeof(r->error), "%.255s", t->error[0] ? t->error : curl_easy_strerror((CURLcode)rc));
+		snprintf(r->error, sizeof(r->error), "%.255s", t->error[0] ? t->error : t->curl.easy_strerror((CURLcode)rc));
 }
 
 static int post_once(struct http_transport *t, const uint8_t *body, size_t len, uint64_t deadline)
@@ -439,14 +443,14 @@ static int post_once(struct http_transport *t, const uint8_t *body, size_t len, 
 	t->too_large = false;
 	t->error[0] = '\0';
 	choose_version(t);
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body);
-	if (curl_multi_add_handle(t->multi, t->easy) != CURLM_OK) {
+	t->curl.easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+	t->curl.easy_setopt(t->easy, CURLOPT_POSTFIELDS, body);
+	if (t->curl.multi_add_handle(t->multi, t->easy) != CURLM_OK) {
 		r->result = HTTP_BROKEN;
 		return -1;
 	}
 	rc = transfer_run(t, deadline);
-	curl_multi_remove_handle(t->multi, t->easy);
+	t->curl.multi_remove_handle(t->multi, t->easy);
 	reply_fill(t, rc);
 	return rc;
 }

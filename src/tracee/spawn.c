@@ -88,6 +88,8 @@ static void child_run(const struct child *c)
 	char go;
 	int r;
 
+	/* Before we are traced, when a call is no stop yet; all signals are blocked. */
+	dispositions_set(p);
 	do
 		n = read(c->go, &go, 1);
 	while (n < 0 && errno == EINTR);
@@ -100,7 +102,6 @@ static void child_run(const struct child *c)
 	r = user_set(c);
 	if (r < 0)
 		child_fail(c, SPAWN_USER, r);
-	dispositions_set(p);
 	sigprocmask(SIG_SETMASK, p->mask ? p->mask : &c->mask, NULL);
 	execve(p->file, p->argv, p->envp);
 	if (errno == ENOEXEC)
