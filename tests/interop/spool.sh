@@ -32,11 +32,13 @@ http
 "$tracer" send --otlp-endpoint="$url" "$tmp/run.otlp.jsonl" || fail "send of lines"
 $decode json "$tmp/got.pb" "$tmp/run.otlp.jsonl" || fail "lines: not the same"
 
-# The collector is killed on the way and another one comes: all of it, once.
+# The collector is killed on the way and another one comes: all of it, once.  It is killed when nothing is under
+# way: what it has written and not answered would have to come again.
 rm -rf "$tmp/spool" "$tmp/run.otlp.jsonl"
+mkfifo "$tmp/go"
 http
 "$tracer" --detail=full --perf-mode=low-latency --otlp-endpoint "$url" --otlp-spool "$tmp/spool" -o "$tmp/run.otlp.jsonl" -- \
-	sh -c "$work; while [ -e '$tmp/port' ]; do sleep 0.05; done; $work" "$0" 2>"$tmp/err" &
+	sh -c "$work; read go <'$tmp/go'; $work" "$0" 2>"$tmp/err" &
 run=$!
 i=0
 until test -s "$tmp/got.pb"; do
@@ -44,11 +46,16 @@ until test -s "$tmp/got.pb"; do
 	test $i -lt 300 || { cat "$tmp/err"; fail "nothing arrives"; }
 	sleep 0.1
 done
+size=0
+until test "$size" = "$(wc -c <"$tmp/got.pb")"; do
+	size=$(wc -c <"$tmp/got.pb")
+	sleep 0.5
+done
 kill -9 $server
 wait $server 2>/dev/null
 server=
 mv "$tmp/got.pb" "$tmp/before.pb"
-rm "$tmp/port"
+echo >"$tmp/go"
 wait $run || { cat "$tmp/err"; fail "run with a dying collector"; }
 http
 "$tracer" send --otlp-endpoint "$url" "$tmp/spool" || fail "send after the collector's death"
