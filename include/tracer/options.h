@@ -21,6 +21,7 @@ enum tracer_option_type {
 	TRACER_OPT_CHOICE,	/* one word of choices */
 	TRACER_OPT_STRING,
 	TRACER_OPT_LIST,	/* strings; every use adds one */
+	TRACER_OPT_RATIO,	/* 0 to 1 */
 };
 
 /* Weakest first. */

@@ -137,6 +137,59 @@ int parse_duration(const char *s, uint64_t unit_ns, uint64_t *out_ns)
 	return 0;
 }
 
+/* Digits behind the point add to *v; the power of ten that is missing is returned. */
+static int parse_fraction(const char **s, double *v)
+{
+	int scale = 0;
+
+	for (; is_digit(**s); (*s)++, scale--)
+		*v = *v * 10 + (**s - '0');
+	return scale;
+}
+
+/* "e-3"; nothing there is 0. */
+static int parse_exponent(const char **s, int *out)
+{
+	bool minus;
+	uint64_t v;
+
+	if (**s != 'e' && **s != 'E')
+		return 0;
+	(*s)++;
+	minus = **s == '-';
+	if (**s == '-' || **s == '+')
+		(*s)++;
+	if (parse_digits(s, &v) < 0 || v > 300)
+		return -EINVAL;
+	*out += minus ? -(int)v : (int)v;
+	return 0;
+}
+
+int parse_ratio(const char *s, uint64_t *out)
+{
+	double v = 0, scale = 1;
+	int exponent = 0;
+
+	if (!is_digit(*s))
+		return -EINVAL;
+	parse_fraction(&s, &v);
+	if (*s == '.') {
+		s++;
+		exponent = parse_fraction(&s, &v);
+	}
+	if (parse_exponent(&s, &exponent) < 0 || *s)
+		return -EINVAL;
+	for (int i = exponent; i < 0; i++)
+		scale *= 10;
+	for (int i = 0; i < exponent; i++)
+		v *= 10;
+	v /= scale;
+	if (!(v <= 1))
+		return -ERANGE;
+	*out = (uint64_t)(v * 9223372036854775808.0);
+	return 0;
+}
+
 int parse_bool(const char *s, int *out)
 {
 	static const char *const words[][4] = { { "false", "no", "off", "0" }, { "true", "yes", "on", "1" } };

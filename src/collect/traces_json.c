@@ -120,6 +120,12 @@ static void add_attributes(struct json_writer *w, const char *key, pb_key_value 
 	json_close_array(w);
 }
 
+static void add_count(struct json_writer *w, const char *key, uint32_t n)
+{
+	if (n)
+		json_add_u64(w, key, n);
+}
+
 static void add_links(struct json_writer *w, const pb_span *s)
 {
 	if (!s->n_links)
@@ -131,6 +137,7 @@ static void add_links(struct json_writer *w, const pb_span *s)
 		add_hex(w, "spanId", &s->links[i]->span_id);
 		add_text(w, "traceState", s->links[i]->trace_state);
 		add_attributes(w, "attributes", s->links[i]->attributes, s->links[i]->n_attributes);
+		add_count(w, "droppedAttributesCount", s->links[i]->dropped_attributes_count);
 		if (s->links[i]->flags)
 			json_add_u64(w, "flags", s->links[i]->flags);
 		json_close_object(w);
@@ -148,6 +155,7 @@ static void add_events(struct json_writer *w, const pb_span *s)
 		json_add_u64_str(w, "timeUnixNano", s->events[i]->time_unix_nano);
 		add_text(w, "name", s->events[i]->name);
 		add_attributes(w, "attributes", s->events[i]->attributes, s->events[i]->n_attributes);
+		add_count(w, "droppedAttributesCount", s->events[i]->dropped_attributes_count);
 		json_close_object(w);
 	}
 	json_close_array(w);
@@ -165,10 +173,11 @@ static void add_span(struct json_writer *w, const pb_span *s)
 	json_add_u64_str(w, "startTimeUnixNano", s->start_time_unix_nano);
 	json_add_u64_str(w, "endTimeUnixNano", s->end_time_unix_nano);
 	add_attributes(w, "attributes", s->attributes, s->n_attributes);
-	if (s->dropped_attributes_count)
-		json_add_u64(w, "droppedAttributesCount", s->dropped_attributes_count);
+	add_count(w, "droppedAttributesCount", s->dropped_attributes_count);
 	add_events(w, s);
+	add_count(w, "droppedEventsCount", s->dropped_events_count);
 	add_links(w, s);
+	add_count(w, "droppedLinksCount", s->dropped_links_count);
 	if (s->status) {
 		json_open_object(w, "status");
 		add_text(w, "message", s->status->message);

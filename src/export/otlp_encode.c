@@ -29,6 +29,7 @@
 #define TAG_VARINT(n)	((uint8_t)((n) << 3 | 0))
 #define TAG_I64(n)	((uint8_t)((n) << 3 | 1))
 #define TAG_LEN(n)	((uint8_t)((n) << 3 | 2))
+#define TAG_I32(n)	((uint8_t)((n) << 3 | 5))
 
 /* Bytes in front of a value: tag and length of the key, the key, tag of the
  * value.  At the end of the array, so that one copy of constant size does. */
@@ -235,6 +236,10 @@ static uint8_t *put_link(uint8_t *p, const struct span_link *l)
 {
 	uint8_t *end = p;
 
+	if (l->flags)
+		p = put_tag(put_bytes(p, &l->flags, sizeof(l->flags)), TAG_I32(6));
+	if (l->trace_state)
+		p = put_optional(p, l->trace_state, strlen(l->trace_state), TAG_LEN(3));
 	p = put_text(p, l->span_id, sizeof(l->span_id), TAG_LEN(2));
 	p = put_text(p, l->trace_id, sizeof(l->trace_id), TAG_LEN(1));
 	return put_head(p, end, TAG_LEN(13));
@@ -249,6 +254,8 @@ static inline uint8_t *put_span_tail(uint8_t *p, const struct span *s)
 	}
 	if (s->status != SPAN_UNSET || s->message_len)
 		p = put_status(p, s);
+	if (s->dropped_links)
+		p = put_tag(put_varint(p, s->dropped_links), TAG_VARINT(14));
 	if (s->has_link)
 		p = put_link(p, &s->link);
 	if (s->dropped_attrs)
@@ -357,6 +364,14 @@ static uint8_t *put_schema_url(uint8_t *p)
 	return put_text(p, OTLP_SCHEMA_URL, sizeof(OTLP_SCHEMA_URL) - 1, TAG_LEN(3));
 }
 
+/* The texts that are not in the span. */
+static size_t state_len(const struct span *s)
+{
+	const char *link = s->has_link ? s->link.trace_state : NULL;
+
+	return (s->trace_state ? strlen(s->trace_state) : 0) + (link ? strlen(link) : 0);
+}
+
 /* One ResourceSpans with one ScopeSpans. */
 static int encode_group(struct otlp_encoder *e, struct span *const *spans, const struct group *g)
 {
@@ -372,7 +387,7 @@ static int encode_group(struct otlp_encoder *e, struct span *const *spans, const
 	scope_behind = (size_t)(e->mem + e->cap - e->p);
 	e->p = put_schema_url(e->p);
 	for (uint32_t i = g->last; i != UINT32_MAX; i = e->prev[i]) {
-		size_t state = spans[i]->trace_state ? strlen(spans[i]->trace_state) : 0;
+		size_t state = state_len(spans[i]);
 
 		err = encoder_reserve(e, SPAN_ROOM + state);
 		if (err)
@@ -474,7 +489,7 @@ int otlp_encode_spans(struct otlp_encoder *e, struct span *const *spans, size_t 
 
 size_t otlp_encode_bound(const struct span *s)
 {
-	size_t n = 160u + s->name_len + s->message_len + (s->trace_state ? strlen(s->trace_state) : 0);
+	size_t n = 180u + s->name_len + s->message_len + state_len(s);
 
 	for (unsigned i = 0; i < s->nattrs; i++) {
 		const struct span_attr *a = &s->attrs[i];

@@ -147,6 +147,10 @@ static void add_link(struct json_writer *w, const struct span_link *l)
 	json_open_object(w, NULL);
 	add_hex(w, "traceId", l->trace_id, sizeof(l->trace_id));
 	add_hex(w, "spanId", l->span_id, sizeof(l->span_id));
+	if (l->trace_state && *l->trace_state)
+		json_add_str(w, "traceState", l->trace_state, strlen(l->trace_state));
+	if (l->flags)
+		json_add_u64(w, "flags", l->flags);
 	json_close_object(w);
 	json_close_array(w);
 }
@@ -184,6 +188,8 @@ void otlp_json_span(struct strbuf *out, const struct span *s)
 		json_add_u64(&w, "droppedAttributesCount", s->dropped_attrs);
 	if (s->has_link)
 		add_link(&w, &s->link);
+	if (s->dropped_links)
+		json_add_u64(&w, "droppedLinksCount", s->dropped_links);
 	add_status(&w, s);
 	if (s->flags)
 		json_add_u64(&w, "flags", s->flags);

@@ -12,6 +12,7 @@
 #include <tracer/error.h>
 #include "export/otlp_exporter.h"
 #include "export/spool_exporter.h"
+#include "span/sampler.h"
 
 #define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised */
 
@@ -41,9 +42,24 @@ static int load_context(struct delivery *d, const struct tracer_options *o, char
 	}
 	if (parent)
 		log_msg(log, LOG_WARN, "TRACEPARENT=%s: %s; a new trace is started", parent, reason);
-	d->context = (struct trace_context){ .sampled = true, .trace_flags = 1 };
-	id_trace(d->context.trace_id);
+	trace_context_init(&d->context);
 	return 0;
+}
+
+/* The run's decision.  Unsampled, nothing is recorded, and the program is told so: the spans of its own
+ * SDK would have no parent. */
+static void load_sampling(struct delivery *d, const struct tracer_options *o, const struct log *log)
+{
+	struct sampler s = { .kind = (enum sampler_kind)option_num(o, OPT_SAMPLER), .ratio = option_num(o, OPT_SAMPLER_ARG) };
+	bool parent = sampler_follows_parent(&s, &d->context);
+
+	d->context.sampled = sampler_check(&s, &d->context);
+	d->context.trace_flags = (uint8_t)((d->context.trace_flags & ~1u) | d->context.sampled);
+	d->wanted = d->context.sampled;
+	if (!d->wanted && parent)
+		log_msg(log, LOG_WARN, "the parent trace is not sampled (TRACEPARENT): no spans are sent");
+	else if (!d->wanted && option_num(o, OPT_QUIET) == 0)
+		log_msg(log, LOG_INFO, "this run is not sampled (%s): no spans are sent", option_str(o, OPT_SAMPLER));
 }
 
 static enum otlp_endpoint_kind endpoint_kind(enum tracer_origin origin)
@@ -111,11 +127,10 @@ int delivery_open(struct delivery *d, const struct tracer_options *o, struct out
 		r = open_exporter(d, o, log, why, whylen);
 	if (r < 0)
 		return r;
-	if (!d->context.sampled) {
-		log_msg(log, LOG_WARN, "the parent trace is not sampled (TRACEPARENT): no spans are sent");
-		d->wanted = false;
+	d->traced = true;
+	load_sampling(d, o, log);
+	if (!d->wanted)
 		return 0;
-	}
 	r = span_pool_new(&d->pool, (uint32_t)option_num(o, OPT_POOL_SIZE), (uint32_t)option_num(o, OPT_POOL_MAX),
 			  option_num(o, OPT_POOL_DISABLE));
 	if (r < 0)
@@ -167,6 +182,19 @@ static int start_batch(struct delivery *d, const struct tracer_options *o, const
 	return r;
 }
 
+/* Without a limit of characters the span's own in bytes holds. */
+static void limits_load(struct span_builder_config *c, const struct tracer_options *o)
+{
+	bool length = option_given(o, OPT_VALUE_LENGTH_LIMIT);
+
+	c->limits = (struct span_limits){
+		.value_len = length ? (uint32_t)option_num(o, OPT_VALUE_LENGTH_LIMIT) : UINT32_MAX,
+		.attrs = (uint32_t)option_num(o, OPT_COUNT_LIMIT),
+		.links = (uint32_t)option_num(o, OPT_LINK_LIMIT),
+	};
+	c->limited = c->limits.value_len < SPAN_STR_MAX || c->limits.attrs < SPAN_ATTRS_MAX || !c->limits.links;
+}
+
 static void builder_config_load(struct span_builder_config *c, const struct delivery *d, const struct tracer_options *o)
 {
 	*c = (struct span_builder_config){
@@ -188,6 +216,7 @@ static void builder_config_load(struct span_builder_config *c, const struct deli
 		.program = d->program,
 		.instance_id = d->instance_id,
 	};
+	limits_load(c, o);
 	decode_options_load(&c->decode, o);
 	c->decode.no_buffers = !c->buffers;
 	memcpy(c->root_span_id, d->root_span_id, sizeof(c->root_span_id));

@@ -18,6 +18,7 @@
 struct delivery {
 	bool wanted;			/* spans are built */
 	bool otlp;			/* and go to a collector */
+	bool traced;			/* the run is a trace, sampled or not: the program is told of it */
 	struct trace_context context;
 	uint8_t root_span_id[8];
 	struct span_pool *pool;

@@ -149,6 +149,9 @@ static void format_expected(const struct tracer_option *row, char *buf, size_t s
 		snprintf(buf, size, "%llu to %llu bytes, or with a unit: 64k, 4M, 1G", (unsigned long long)row->min,
 			 (unsigned long long)row->max);
 		break;
+	case TRACER_OPT_RATIO:
+		snprintf(buf, size, "a number from 0 to 1, such as 0.25");
+		break;
 	default:
 		snprintf(buf, size, "a number, %llu to %llu", (unsigned long long)row->min, (unsigned long long)row->max);
 	}
@@ -197,6 +200,8 @@ static int parse_value(const struct tracer_option *row, const char *text, struct
 		return parse_time(row, text, v);
 	case TRACER_OPT_CHOICE:
 		return parse_choice(row, text, v);
+	case TRACER_OPT_RATIO:
+		return parse_ratio(text, &v->num);
 	default:
 		return 0;
 	}
@@ -380,20 +385,22 @@ static int load_otel(struct tracer_options *o, const struct tracer_option *row, 
 		     enum tracer_origin origin, void (*warn)(void *, const char *), void *ctx)
 {
 	const char *text = name ? environ_lookup(envp, name) : NULL;
-	char why[512], line[600];
+	char why[512], line[600], reason[400];
 	int r;
 
 	if (!text || !text[0])
 		return 0;
-	if (otel_value_valid(row, text)) {
+	if (!otel_value_valid(row, text)) {
+		snprintf(why, sizeof(why), "%s=%.200s: not understood; it takes %s", name, text,
+			 row->type == TRACER_OPT_FLAG ? "true or false" : "a number without a unit");
+	} else if (otel_text_check((enum option_id)(row - option_rows), text, reason, sizeof(reason)) < 0) {
+		snprintf(why, sizeof(why), "%s: %.300s", name, reason);
+	} else {
 		bool no = row->type == TRACER_OPT_FLAG && strcasecmp(text, "true");
 
 		r = option_set(o, row, row->type != TRACER_OPT_FLAG ? text : no ? "no" : "yes", origin, name, why, sizeof(why));
 		if (r != -TRACER_ERR_USAGE)
 			return r;
-	} else {
-		snprintf(why, sizeof(why), "%s=%.200s: not understood; it takes %s", name, text,
-			 row->type == TRACER_OPT_FLAG ? "true or false" : "a number without a unit");
 	}
 	snprintf(line, sizeof(line), "%s; ignored", why);
 	if (warn && !told_before(row, name))
@@ -420,6 +427,8 @@ static int load_own(struct tracer_options *o, const struct tracer_option *row, c
 int tracer_options_load_environ(struct tracer_options *o, char *const *envp, void (*warn)(void *, const char *),
 				void *ctx, char *why, size_t whylen)
 {
+	if (warn && environ_lookup(envp, "OTEL_CONFIG_FILE"))
+		warn(ctx, "OTEL_CONFIG_FILE is not read; the other OTEL_* variables and the options hold");
 	for (const struct tracer_option *row = option_rows; row < option_rows + OPTIONS; row++) {
 		int r = load_otel(o, row, envp, row->otel, TRACER_FROM_OTEL, warn, ctx);
 		if (!r)

@@ -86,6 +86,17 @@ static int check_endpoint(struct tracer_options *o, char *why, size_t whylen)
 			  why, whylen);
 }
 
+static int check_attributes(const struct tracer_options *o, char *why, size_t whylen)
+{
+	const char *text = option_str(o, OPT_RESOURCE_ATTRIBUTES);
+	char reason[200];
+
+	if (!text || !options_check_attributes(text, reason, sizeof(reason)))
+		return 0;
+	snprintf(why, whylen, "--resource-attributes %.200s: %s", text, reason);
+	return -TRACER_ERR_USAGE;
+}
+
 static int check_spool(const struct tracer_options *o, char *why, size_t whylen)
 {
 	if (option_num(o, OPT_OVERFLOW) == OVERFLOW_SPOOL && !option_str(o, OPT_OTLP_SPOOL)) {
@@ -129,6 +140,10 @@ int tracer_options_check(struct tracer_options *o, void (*warn)(void *, const ch
 		r = check_pool(o, why, whylen);
 	if (!r)
 		r = check_endpoint(o, why, whylen);
+	if (!r)
+		r = otel_endpoints_check(o, warn, ctx, why, whylen);
+	if (!r)
+		r = check_attributes(o, why, whylen);
 	if (!r)
 		r = check_spool(o, why, whylen);
 	if (!r)

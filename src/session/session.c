@@ -70,7 +70,7 @@ static int load_program(struct tracer_session *s, const struct tracer_session_co
 	s->name = strrchr(cfg->argv[0], '/') ? strrchr(cfg->argv[0], '/') + 1 : cfg->argv[0];
 	s->envp = s->program.envp;
 	s->delivery.program = s->program.file;
-	if (!s->delivery.wanted)
+	if (!s->delivery.traced)
 		return 0;
 	s->environ = propagator_environ(s->program.envp, &s->delivery.context, s->delivery.root_span_id);
 	s->envp = s->environ;

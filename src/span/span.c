@@ -260,6 +260,61 @@ const struct span_attr *span_lookup(const struct span *s, enum span_key k)
 	return NULL;
 }
 
+/* Bytes that the first max characters have. */
+static size_t text_cut(const char *p, size_t n, uint32_t max, bool bytes)
+{
+	size_t len = 0;
+
+	if (n <= max)
+		return n;
+	if (bytes)
+		return max;
+	while (len < n && max--)
+		len += utf8_next(p + len, n - len);
+	return len;
+}
+
+/* Shorter elements move up; the array stays where it is. */
+static void array_cut(struct span *s, struct span_attr *a, uint32_t max)
+{
+	char *from = s->text + a->v.off, *end = from + a->len, *to = from;
+
+	while (from < end) {
+		uint32_t head, n;
+
+		memcpy(&head, from, ELEMENT_HEAD);
+		from += ELEMENT_HEAD;
+		n = head & ~ELEMENT_BYTES;
+		size_t kept = text_cut(from, n, max, head & ELEMENT_BYTES);
+		head = (head & ELEMENT_BYTES) | (uint32_t)kept;
+		memmove(to + ELEMENT_HEAD, from, kept);
+		memcpy(to, &head, ELEMENT_HEAD);
+		to += ELEMENT_HEAD + kept;
+		from += n;
+	}
+	a->len = (uint32_t)(to - (s->text + a->v.off));
+}
+
+void span_set_limits(struct span *s, const struct span_limits *l)
+{
+	if (s->nattrs > l->attrs) {
+		s->dropped_attrs += s->nattrs - l->attrs;
+		s->nattrs = (uint8_t)l->attrs;
+	}
+	if (s->has_link > l->links) {
+		s->dropped_links++;
+		s->has_link = 0;
+	}
+	for (unsigned i = 0; i < s->nattrs; i++) {
+		struct span_attr *a = &s->attrs[i];
+
+		if (a->type == SPAN_STR || a->type == SPAN_BYTES)
+			a->len = (uint32_t)text_cut(s->text + a->v.off, a->len, l->value_len, a->type == SPAN_BYTES);
+		else if (a->type == SPAN_STR_ARRAY)
+			array_cut(s, a, l->value_len);
+	}
+}
+
 /* Tag and length bytes are taken as two each; numbers as they are on the wire
  * at most.  An upper bound, by a few bytes an attribute. */
 static size_t attr_estimate(const struct span_attr *a)
@@ -291,8 +346,8 @@ uint32_t span_estimate(const struct span *s)
 
 	if (s->status)
 		n += 6u + s->message_len;
-	if (s->has_link)
-		n += 32;
+	if (s->has_link || s->dropped_links)
+		n += 40 + (s->has_link && s->link.trace_state ? strlen(s->link.trace_state) : 0);
 	if (s->trace_state)
 		n += 3 + strlen(s->trace_state);
 	for (unsigned i = 0; i < s->nattrs; i++)

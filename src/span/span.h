@@ -52,7 +52,10 @@ enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPA
 enum span_status { SPAN_UNSET = 0, SPAN_OK = 1, SPAN_ERROR = 2 };
 enum span_type { SPAN_CALL = 0, SPAN_PROCESS, SPAN_COMPUTE, SPAN_SUMMARY, SPAN_ROOT };
 
-struct span_link { uint8_t trace_id[16], span_id[8]; };
+struct span_link { uint8_t trace_id[16], span_id[8]; uint32_t flags; const char *trace_state; };	/* state: as a span's */
+
+/* Most of each; 0 is none at all.  Lengths count characters, of what is not UTF-8 bytes. */
+struct span_limits { uint32_t value_len, attrs, links; };
 
 struct resource;			/* span/resource.h; counted */
 
@@ -72,6 +75,7 @@ struct span {
 	uint8_t has_link;
 	uint8_t pooled;			/* span_pool's mark of who has it */
 	uint8_t array;			/* SPAN_ARRAY_*, while one is being added */
+	uint8_t dropped_links;
 	uint32_t dropped_attrs;
 	uint32_t encoded_size;		/* estimate or exact bytes, by the encoder */
 	struct span_link link;
@@ -98,6 +102,8 @@ void span_close_array(struct span *s);
 void span_add_ints(struct span *s, enum span_key k, const int64_t *v, size_t n);
 void span_add_doubles(struct span *s, enum span_key k, const double *v, size_t n);
 const struct span_attr *span_lookup(const struct span *s, enum span_key k);
+/* Cuts a finished span to the limits; what goes is counted in the span. */
+void span_set_limits(struct span *s, const struct span_limits *l);
 /* Serialised size, estimated from above without encoding. */
 uint32_t span_estimate(const struct span *s);
 

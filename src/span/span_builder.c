@@ -44,6 +44,10 @@ struct span *builder_get(struct span_builder *b, struct pspan *p, enum span_type
 static void builder_out(struct span_builder *b, struct pspan *p, struct span *s)
 {
 	p->out_ns = later(p->out_ns, s->end_ns);
+	if (b->cfg.limited) {
+		span_set_limits(s, &b->cfg.limits);
+		s->encoded_size = 0;
+	}
 	if (!s->encoded_size)
 		s->encoded_size = span_estimate(s);
 	b->stats.bytes += s->encoded_size;
@@ -177,15 +181,12 @@ static void trace_init(struct span_builder *b, uint64_t now_ns)
 
 void builder_split(struct span_builder *b)
 {
-	struct trace_context fresh;
-
 	builder_flush_all(b);
 	for (struct pspan *p = b->list; p; p = p->next)
 		pspan_segment_end(b, p);
 	pspan_segment_end(b, &b->root);
-	trace_context_init(&fresh);
-	memcpy(b->trace.id, fresh.trace_id, sizeof(b->trace.id));
-	b->trace.flags = fresh.trace_flags;
+	/* The other half stays: samplers on the way look at that one, and a run is kept or left as a whole. */
+	id_span(b->trace.id);
 	trace_init(b, b->now_ns);
 }
 

@@ -29,6 +29,8 @@ struct span_builder_config {
 	bool args;			/* --otlp-args: argv of processes */
 	bool buffers;			/* --otlp-buffers: user data in syscall.arguments */
 	bool arguments;			/* syscall.arguments at all */
+	bool limited;			/* limits below the span's own are set */
+	struct span_limits limits;
 	struct decode_options decode;
 	const char *program;		/* path of the program to run: names it until its first exec; NULL unknown */
 	const char *instance_id;	/* service.instance.id; NULL: a fresh one */

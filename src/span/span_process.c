@@ -148,6 +148,9 @@ void pspan_segment_end(struct span_builder *b, struct pspan *p)
 	s->has_link = 1;
 	memcpy(s->link.trace_id, p->trace_id, sizeof(s->link.trace_id));
 	memcpy(s->link.span_id, p->span_id, sizeof(s->link.span_id));
+	s->link.flags = b->trace.flags | BUILDER_FLAG_LOCAL;
+	if (p->trace == 1 && b->cfg.context.trace_state[0])
+		s->link.trace_state = b->cfg.context.trace_state;
 	b->stats.process_spans++;
 	builder_emit(b, p, s);
 	builder_flush(b, p);

@@ -53,7 +53,7 @@ grep -q execve "$dir/closed.txt" && pass || fail "trace with closed standard des
 [ "$("$tracer" -q -o "$dir/t.txt" -E ADDED=1 -E HOME sh -c 'echo $ADDED-${HOME-unset}')" = 1-unset ] && pass || fail "-E"
 [ "$("$tracer" -q -o "$dir/t.txt" sh -c 'echo ${TRACEPARENT-none}')" = none ] && pass || fail "TRACEPARENT without spans"
 "$tracer" -q -o "$dir/t.otlp.jsonl" sh -c 'echo $TRACEPARENT' >"$dir/tp"
-grep -Eqx '00-[0-9a-f]{32}-[0-9a-f]{16}-01' "$dir/tp" && pass || fail "TRACEPARENT: $(cat "$dir/tp")"
+grep -Eqx '00-[0-9a-f]{32}-[0-9a-f]{16}-03' "$dir/tp" && pass || fail "TRACEPARENT: $(cat "$dir/tp")"
 in=00-0123456789abcdef0123456789abcdef-0123456789abcdef-01
 TRACEPARENT=$in "$tracer" -q -o "$dir/t.otlp.jsonl" sh -c 'echo $TRACEPARENT' >"$dir/tp"
 grep -Eqx '00-0123456789abcdef0123456789abcdef-[0-9a-f]{16}-01' "$dir/tp" && ! grep -q -- "-0123456789abcdef-" "$dir/tp" &&

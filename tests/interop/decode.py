@@ -42,13 +42,14 @@ def value_text(v):
 
 
 def span_text(resource, s):
-    links = "".join(" link=%s/%s" % (x.trace_id.hex(), x.span_id.hex()) for x in s.links)
+    links = "".join(
+        " link=%s/%s/%d/%s" % (x.trace_id.hex(), x.span_id.hex(), x.flags, x.trace_state.encode().hex()) for x in s.links)
     attrs = "".join(" %s=%s" % (a.key, value_text(a.value)) for a in s.attributes)
     pid = [a.value.int_value for a in resource.attributes if a.key == "process.pid"][0]
-    return "%d %s %s %s state=%s name=%s kind=%d %d..%d dropped=%d status=%d:%s flags=%d%s%s" % (
+    return "%d %s %s %s state=%s name=%s kind=%d %d..%d dropped=%d,%d status=%d:%s flags=%d%s%s" % (
         pid, s.trace_id.hex(), s.span_id.hex(), s.parent_span_id.hex(), s.trace_state.encode().hex(),
         s.name.encode().hex(), s.kind, s.start_time_unix_nano, s.end_time_unix_nano, s.dropped_attributes_count,
-        s.status.code, s.status.message.encode().hex(), s.flags, links, attrs)
+        s.dropped_links_count, s.status.code, s.status.message.encode().hex(), s.flags, links, attrs)
 
 
 def request(path):

@@ -110,8 +110,8 @@ static void put_span(FILE *f, const struct span *s)
 	put_hex(f, s->trace_state ? s->trace_state : "", s->trace_state ? strlen(s->trace_state) : 0);
 	fputs(" name=", f);
 	put_hex(f, s->text + s->name_off, s->name_len);
-	fprintf(f, " kind=%u %llu..%llu dropped=%u status=%u:", s->kind, (unsigned long long)s->start_ns,
-		(unsigned long long)s->end_ns, s->dropped_attrs, s->status);
+	fprintf(f, " kind=%u %llu..%llu dropped=%u,%u status=%u:", s->kind, (unsigned long long)s->start_ns,
+		(unsigned long long)s->end_ns, s->dropped_attrs, s->dropped_links, s->status);
 	put_hex(f, s->text + s->message_off, s->message_len);
 	fprintf(f, " flags=%u", s->flags);
 	if (s->has_link) {
@@ -119,6 +119,8 @@ static void put_span(FILE *f, const struct span *s)
 		put_hex(f, s->link.trace_id, 16);
 		fputc('/', f);
 		put_hex(f, s->link.span_id, 8);
+		fprintf(f, "/%u/", s->link.flags);
+		put_hex(f, s->link.trace_state ? s->link.trace_state : "", s->link.trace_state ? strlen(s->link.trace_state) : 0);
 	}
 	for (unsigned i = 0; i < s->nattrs; i++) {
 		fprintf(f, " %s=", span_key_names[s->attrs[i].key]);

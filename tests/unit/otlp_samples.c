@@ -145,11 +145,15 @@ void sample_set_random(struct span *s, unsigned long *r)
 		s->has_link = 1;
 		random_bytes(s->link.trace_id, sizeof(s->link.trace_id), r);
 		random_bytes(s->link.span_id, sizeof(s->link.span_id), r);
+		s->link.flags = flags[pick(r, 4)];
+		s->link.trace_state = states[pick(r, 4)];
 	}
 	for (size_t i = 0, n = pick(r, 12); i < n; i++)
 		add_random_attr(s, (enum span_key)(1 + (i * 7 + pick(r, 7)) % (SPAN_KEYS - 1)), r);
 	if (pick(r, 8) == 0)
 		s->dropped_attrs += (uint32_t)pick(r, 300);
+	if (pick(r, 8) == 0)
+		s->dropped_links = (uint8_t)pick(r, 256);
 }
 
 void sample_set_call(struct span *s, unsigned long *r)
@@ -334,6 +338,9 @@ static void reference_status_and_link(struct arena *arena, PbSpan *p, const stru
 		opentelemetry__proto__trace__v1__span__link__init(l);
 		l->trace_id = binary(s->link.trace_id, 16);
 		l->span_id = binary(s->link.span_id, 8);
+		l->flags = s->link.flags;
+		if (s->link.trace_state)
+			l->trace_state = (char *)(uintptr_t)s->link.trace_state;
 		p->links = arena_add(arena, sizeof(*p->links));
 		p->links[p->n_links++] = l;
 	}
@@ -357,6 +364,7 @@ static PbSpan *reference_span(struct arena *arena, const struct span *s)
 	p->end_time_unix_nano = s->end_ns;
 	p->flags = s->flags;
 	p->dropped_attributes_count = s->dropped_attrs;
+	p->dropped_links_count = s->dropped_links;
 	p->attributes = arena_add(arena, SPAN_ATTRS_MAX * sizeof(*p->attributes));
 	for (unsigned i = 0; i < s->nattrs; i++)
 		p->attributes[p->n_attributes++] = reference_attr(arena, s, &s->attrs[i]);

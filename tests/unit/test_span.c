@@ -260,9 +260,76 @@ START_TEST(estimate_grows_with_content)
 }
 END_TEST
 
+/* One span with a text of 7 code points (9 bytes), bytes, an array of both, a number and a link. */
+static struct span *limited(uint32_t value_len, uint32_t attrs, uint32_t links)
+{
+	struct span *s = fresh();
+
+	span_add_str(s, SPAN_KEY_FILE_PATH, "a\xc3\xa4" "b\xe2\x82\xac" "cde", 9);
+	span_add_str(s, SPAN_KEY_THREAD_NAME, "\xff\xfe" "abcde", 7);
+	span_open_array(s, SPAN_KEY_SYSCALL_ARGUMENTS);
+	span_add_element(s, "\xc3\xa4\xc3\xb6\xc3\xbc!", 7);
+	span_add_element(s, "\xff\xff\xff\xff", 4);
+	span_add_element(s, "", 0);
+	span_add_element(s, "xyz", 3);
+	span_close_array(s);
+	span_add_int(s, SPAN_KEY_SYSCALL_FD, 1234567);
+	s->has_link = 1;
+	span_set_limits(s, &(struct span_limits){ value_len, attrs, links });
+	return s;
+}
+
+static void expect_array(const struct span *s, const char *want, size_t n)
+{
+	const struct span_attr *a = span_lookup(s, SPAN_KEY_SYSCALL_ARGUMENTS);
+
+	ck_assert_uint_eq(a->len, n);
+	ck_assert(memcmp(s->text + a->v.off, want, n) == 0);
+}
+
+START_TEST(limits_cut_values_at_characters)
+{
+	struct span *s = limited(3, 128, 1);
+
+	expect_text(s, s->attrs[0].v.off, s->attrs[0].len, "a\xc3\xa4" "b");
+	expect_text(s, s->attrs[1].v.off, s->attrs[1].len, "\xff\xfe" "a");	/* bytes, not characters */
+	expect_array(s, "\6\0\0\0\xc3\xa4\xc3\xb6\xc3\xbc" "\3\0\0\x80\xff\xff\xff" "\0\0\0\0" "\3\0\0\0xyz", 4 * 4 + 12);
+	ck_assert_int_eq(s->attrs[3].v.i, 1234567);
+	ck_assert_uint_eq(s->nattrs, 4);
+	ck_assert_uint_eq(s->dropped_attrs, 0);
+	ck_assert(s->has_link && !s->dropped_links);
+	free(s);
+	s = limited(0, 128, 1);
+	ck_assert_uint_eq(s->attrs[0].len, 0);
+	expect_array(s, "\0\0\0\0" "\0\0\0\x80" "\0\0\0\0" "\0\0\0\0", 16);
+	free(s);
+	s = limited(UINT32_MAX, 128, 128);		/* no limit, nothing changes */
+	ck_assert_uint_eq(s->attrs[0].len, 9);
+	ck_assert_uint_eq(s->attrs[1].len, 7);
+	ck_assert_uint_eq(span_lookup(s, SPAN_KEY_SYSCALL_ARGUMENTS)->len, 4 * 4 + 14);
+	free(s);
+}
+END_TEST
+
+START_TEST(limits_count_what_is_dropped)
+{
+	struct span *s = limited(100, 3, 0);
+
+	ck_assert_uint_eq(s->nattrs, 3);
+	ck_assert_uint_eq(s->dropped_attrs, 1);
+	ck_assert(!s->has_link);
+	ck_assert_uint_eq(s->dropped_links, 1);
+	free(s);
+	s = limited(100, 0, 1);
+	ck_assert_uint_eq(s->nattrs, 0);
+	ck_assert_uint_eq(s->dropped_attrs, 4);
+	free(s);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("span", (const TTest *const[]){ values_come_back, bad_utf8_is_contained, cut_at_a_code_point,
 		limits_are_counted, arrays, random_text_never_breaks_a_span, keys_are_distinct,
-		estimate_grows_with_content, NULL });
+		estimate_grows_with_content, limits_cut_values_at_characters, limits_count_what_is_dropped, NULL });
 }

@@ -466,7 +466,9 @@ START_TEST(split_traces_are_linked)
 	ck_assert_uint_eq(m.emitted[SPAN_PROCESS], 2);
 	for (unsigned n = 0; n < 2; n++) {
 		part = find(&m, SPAN_PROCESS, "sh", n);
-		ck_assert(memcmp(part->trace_id, root->trace_id, 16) != 0);
+		ck_assert(memcmp(part->trace_id, root->trace_id, 8) != 0);
+		ck_assert(memcmp(part->trace_id + 8, root->trace_id + 8, 8) == 0);	/* what samplers look at */
+		ck_assert_uint_eq(part->link.flags, 0x100u | m.cfg.context.trace_flags);
 		ck_assert(part->has_link && !memcmp(part->link.trace_id, root->trace_id, 16) &&
 			  !memcmp(part->link.span_id, root->span_id, 8));
 		ck_assert(!memcmp(part->parent_id, (uint8_t[8]){ 0 }, 8));

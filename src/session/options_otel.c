@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Texts of OTEL_* variables: what is not well-formed is reported and ignored, so
+ * that a program whose environment was made for another SDK still runs.  The
+ * same texts given as options or TRACER_* are errors, told where they are used.
+ * Same thread and owner as options.c.
+ */
+#include "config.h"
+#include "session/options.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "export/otlp_endpoint.h"
+#include "export/otlp_exporter.h"
+#include "span/resource.h"
+
+static int discard_header(void *ctx, const char *name, const char *value)
+{
+	(void)ctx;
+	(void)name;
+	(void)value;
+	return 0;
+}
+
+static int check_headers(const char *text, char *why, size_t whylen)
+{
+	return otlp_headers_parse(text, discard_header, NULL, why, whylen);
+}
+
+int options_check_attributes(const char *text, char *why, size_t whylen)
+{
+	struct resource *r = resource_new(0);
+	int err = r ? resource_add_list(r, text, why, whylen) : -ENOMEM;
+
+	resource_put(r);
+	return err;
+}
+
+static int check_file(const char *text, char *why, size_t whylen)
+{
+	if (!access(text, R_OK))
+		return 0;
+	snprintf(why, whylen, "cannot read %.200s: %s", text, strerror(errno));
+	return -errno;
+}
+
+/* Well-formed in some protocol: which one is in force is known at the end only. */
+static int check_url(const char *text, char *why, size_t whylen)
+{
+	struct otlp_endpoint e;
+
+	if (!otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_GRPC, OTLP_TRACES, false, why, whylen))
+		return 0;
+	return otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES, false, why, whylen);
+}
+
+int otel_text_check(enum option_id id, const char *text, char *why, size_t whylen)
+{
+	static const struct { enum option_id id; int (*check)(const char *, char *, size_t); } rows[] = {
+		{ OPT_OTLP_HEADERS, check_headers }, { OPT_METRICS_HEADERS, check_headers },
+		{ OPT_RESOURCE_ATTRIBUTES, options_check_attributes },
+		{ OPT_OTLP_ENDPOINT, check_url }, { OPT_METRICS_ENDPOINT, check_url },
+		{ OPT_OTLP_CERTIFICATE, check_file }, { OPT_METRICS_CERTIFICATE, check_file },
+		{ OPT_OTLP_CLIENT_CERTIFICATE, check_file }, { OPT_METRICS_CLIENT_CERTIFICATE, check_file },
+		{ OPT_OTLP_CLIENT_KEY, check_file }, { OPT_METRICS_CLIENT_KEY, check_file },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].id == id)
+			return rows[i].check(text, why, whylen);
+	return 0;
+}
+
+/* Fits the protocol?  A collector's address is where the data go: what is meant by
+ * "collector:4318" is not guessed, but the program runs. */
+static int check_endpoint(struct tracer_options *o, enum option_id id, enum option_id protocol, enum otlp_signal signal,
+			  void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
+{
+	struct option_value *v = &o->v[id];
+	enum otlp_protocol p = (enum otlp_protocol)option_num(o, protocol);
+	struct otlp_endpoint e;
+	char reason[400], line[700];
+	int r;
+
+	if ((v->origin != TRACER_FROM_OTEL && v->origin != TRACER_FROM_OTEL_TRACES) ||
+	    !otlp_endpoint_parse(&e, v->str, OTLP_ENDPOINT_BASE, p, signal, option_num(o, OPT_OTLP_INSECURE), reason,
+				 sizeof(reason)))
+		return 0;
+	snprintf(line, sizeof(line), "%s: %s; %s is used instead", v->source, reason, otlp_endpoint_default(p));
+	if (warn)
+		warn(ctx, line);
+	v->origin = TRACER_FROM_OTEL;
+	r = option_set(o, &option_rows[id], otlp_endpoint_default(p), TRACER_FROM_OTEL, v->source, why, whylen);
+	return r;
+}
+
+int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
+{
+	bool own = option_given(o, OPT_METRICS_PROTOCOL);
+	/* One variable for both is told once. */
+	bool told = o->v[OPT_METRICS_ENDPOINT].origin == TRACER_FROM_OTEL && o->v[OPT_OTLP_ENDPOINT].origin == TRACER_FROM_OTEL;
+	int r = check_endpoint(o, OPT_OTLP_ENDPOINT, OPT_OTLP_PROTOCOL, OTLP_TRACES, warn, ctx, why, whylen);
+
+	return r ? r : check_endpoint(o, OPT_METRICS_ENDPOINT, own ? OPT_METRICS_PROTOCOL : OPT_OTLP_PROTOCOL, OTLP_METRICS,
+				      told ? NULL : warn, ctx, why, whylen);
+}
