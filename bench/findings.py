@@ -236,7 +236,7 @@ def micro_findings(data):
     protobuf, json = per_span(micro(data, "protobuf_encoding")), per_span(micro(data, "json_encoding"))
     if protobuf and json and json > 3 * protobuf:
         out.append(finding("cpu_bound", f"OTLP/JSON takes {json / protobuf:.1f} times the encoding of protobuf", {"json_ns": json, "protobuf_ns": protobuf},
-                           100 * (1 - protobuf / json), 0.2, "quote runs of plain text at once; http/protobuf where the collector takes it"))
+                           100 * (1 - protobuf / json), 0.2, "http/protobuf where the collector takes it; JSON is for reading"))
     table = compressors(data)
     ours = per_span(micro(data, "batch_export"))
     if table and ours:
