@@ -387,6 +387,11 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 		snprintf(why, whylen, "the in-process engine cannot attach to running programs yet; use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
 	}
+	/* A child of vfork shares its parent's patched memory: it cannot be let go without the parent. */
+	if (!cfg->follow) {
+		snprintf(why, whylen, "the in-process engine follows all children; --no-follow needs --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
 	if (prctl(PR_SET_DISPATCH, 0, 0, 0, 0) < 0) {
 		snprintf(why, whylen, "this kernel has no syscall user dispatch (Linux 5.11); use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
