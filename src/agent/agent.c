@@ -255,4 +255,6 @@ void agent_exit(struct agent_block *b)
 	if (nr < AGENT_NR_MAX && ctl->plans[nr].nrules)
 		agent_capture(b, &ctl->plans[nr], 0);
 	commit(b, TRACER_EV_CALL, flags_of(action) | flags_after(ret));
+	if (action & AGENT_WATCH)
+		agent_module_map(b);
 }

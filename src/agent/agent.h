@@ -19,6 +19,10 @@ void agent_exit(struct agent_block *b);
 /* agent_boot.c, called by the assembly */
 long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here);
 
+/* agent_module.c: what the kernel has mapped for the program, with the patched copy in its place. */
+long agent_module_add(struct agent_block *b, const struct agent_module *m);
+void agent_module_map(struct agent_block *b);
+
 /* agent_capture.c: append what plan says to the pending record b->cur. */
 void agent_capture(struct agent_block *b, const struct capture_plan *plan, unsigned phase);
 

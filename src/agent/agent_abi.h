@@ -6,9 +6,10 @@
  * <stdint.h> and the ABI headers of ring and capture.
  *
  * Memory of the agent in one address space:
- *   image   text, then struct agent_control, then room for stubs; read-only
- *           and executable, private (the tracer writes stubs through
- *           /proc/PID/mem, which copies the page)
+ *   image   text, then struct agent_control, struct agent_files, room for
+ *           stubs, patched copies of files; read-only and executable, private
+ *           (the tracer writes stubs through /proc/PID/mem, which copies the
+ *           page; it goes on writing files and copies for all)
  *   slots   private anonymous memory, one slot a task:
  *           [ stack of the agent | struct agent_block ]; gs_base of a task is
  *           the address of its block
@@ -35,6 +36,9 @@
 #define AGENT_BLOCK_AT 12288u		/* offset of the block in its slot = size of the stack */
 #define AGENT_STUBS_SIZE 65536u
 #define AGENT_PATH_MAX 48u
+#define AGENT_FILES_MAX 128u
+#define AGENT_MODULES_MAX 40u
+#define AGENT_MODULES_AT 12800u		/* offset of struct agent_modules in the first slot that is used */
 
 /* What the recorder does with a number. */
 enum agent_action {
@@ -45,6 +49,7 @@ enum agent_action {
 };
 #define AGENT_ACTION_MASK 0x0fu
 #define AGENT_CHECK 0x40u	/* AGENT_TRAP for some arguments */
+#define AGENT_WATCH 0x20u	/* with AGENT_RECORD: it may map code of a file (agent_module.c) */
 #define AGENT_HIDDEN 0x80u	/* with AGENT_RECORD: TRACER_EVF_HIDDEN */
 
 /* In a rule's reserved0: what the rule names is read or written by the kernel
@@ -57,11 +62,44 @@ struct agent_control {
 	uint32_t version;
 	uint32_t clock;				/* enum tracer_clock_source */
 	uint32_t drop;				/* full ring: count the loss instead of waiting */
-	uint32_t reserved0;
+	uint32_t files_at;			/* offset of struct agent_files in the image, 0: none */
 	struct capture_limits limits;
 	uint8_t action[AGENT_NR_MAX];
 	uint32_t bound[AGENT_NR_MAX];		/* room that a record can need */
 	struct capture_plan plans[AGENT_NR_MAX];
+};
+
+/* What a file is known by, as fstat() tells it. */
+struct agent_file_id {
+	uint64_t dev, ino, size;
+	uint64_t mtime, mtime_ns, ctime, ctime_ns;
+};
+
+/* Code of a file whose call sites are known.  The tracer writes it while programs read: all of it
+ * before the count tells of it, later only copy, in one store. */
+struct agent_file {
+	struct agent_file_id id;
+	uint64_t offset, length;		/* of the mapping of its code */
+	uint64_t copy;				/* offset in the image of a copy with its sites patched */
+};
+
+struct agent_files {
+	uint32_t count;
+	uint32_t reserved0;
+	struct agent_file files[AGENT_FILES_MAX];
+};
+
+/* Code of a file that a program has mapped.  Written by the program: at comes last. */
+struct agent_module {
+	uint64_t at, length, offset;
+	uint64_t copy;				/* the patched copy that lies there; 0: the file itself */
+	struct agent_file_id id;
+};
+
+struct agent_modules {
+	uint32_t count;
+	uint32_t refused;			/* had no room */
+	struct agent_module modules[AGENT_MODULES_MAX];
 };
 
 /* What the exec loader hands to agent_boot, on the new stack. */
@@ -77,6 +115,7 @@ struct agent_boot {
 	int32_t tid;
 	char image_path[AGENT_PATH_MAX];
 	char rings_path[AGENT_PATH_MAX];
+	struct agent_module modules[2];		/* the executable and its interpreter; length 0: not told */
 };
 
 /* One task's state.  Offsets are used by the assembly: see the asserts. */
@@ -109,6 +148,7 @@ struct agent_block {
 	uint64_t sigsys[4];	/* AGENT_ORDER_SIGSYS: the program's own action */
 	uint32_t orders;	/* AGENT_ORDER_*: from the tracer, for the next call */
 	uint32_t reserved0;
+	uint64_t modules;	/* address of struct agent_modules */
 	uint64_t magic;
 };
 
@@ -142,8 +182,10 @@ _Static_assert(offsetof(struct agent_block, r9) == AGENT_B_R9, "offset known to 
 _Static_assert(offsetof(struct agent_block, flags) == AGENT_B_FLAGS, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
-_Static_assert(sizeof(struct agent_block) == 264, "block is ABI");
-_Static_assert(sizeof(struct agent_boot) == 168, "boot is ABI");
+_Static_assert(sizeof(struct agent_block) == 272, "block is ABI");
+_Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
+_Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
+_Static_assert(sizeof(struct agent_boot) == 344, "boot is ABI");
 
 /* The agent as linked: bytes and the offsets of its landmarks. */
 struct agent_image {

@@ -55,6 +55,7 @@ static struct agent_block *block_init(const struct agent_boot *boot, uint64_t sl
 	b->control = (uint64_t)agent_control_begin;
 	b->tid = boot->tid;
 	b->slot = boot->slot;
+	b->modules = (uint64_t)b - AGENT_BLOCK_AT + AGENT_MODULES_AT;
 	b->magic = AGENT_MAGIC;
 	return b;
 }
@@ -76,6 +77,11 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 		return rings;
 	b = block_init(boot, (uint64_t)slots, (uint64_t)rings);
 	rc = agent_syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, (long)b, 0, 0, 0, 0);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < 2 && rc >= 0; i++)
+		if (boot->modules[i].length)
+			rc = agent_module_add(b, &boot->modules[i]);
 	if (rc < 0)
 		return rc;
 	return agent_syscall(SYS_PRCTL, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)agent_text_begin,

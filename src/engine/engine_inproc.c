@@ -233,6 +233,7 @@ static struct inproc_task *orphan_new(struct inproc *e, struct sup_task *t)
 	it->mm->image = b.image;
 	it->mm->slots = b.slots;
 	it->mm->rings = b.rings;
+	it->mm->modules = b.modules;
 	it->mm->known = true;
 	it->mm->closed = true;
 	it->birth = b;
@@ -417,11 +418,14 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 		return -ENOMEM;
 	rc = sup_init(&e->in.sup, cfg, &hooks);
 	if (rc == 0) {
-		rc = arena_open(&e->in.arena, &e->in.sup);
+		rc = files_init(&e->in);
+		if (rc == 0)
+			rc = arena_open(&e->in.arena, &e->in.sup);
 		if (rc < 0)
 			sup_fini(&e->in.sup);
 	}
 	if (rc < 0) {
+		files_fini(&e->in);
 		free(e);
 		return rc;
 	}
@@ -460,6 +464,7 @@ static void inproc_close(struct engine *e)
 		e->in.free_task = it->next_free;
 		free(it);
 	}
+	files_fini(&e->in);
 	arena_close(e->in.arena);
 	free(e);
 }

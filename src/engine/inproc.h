@@ -8,6 +8,8 @@
  *	inproc_arena.c      shared memory: the image of the agent, the rings
  *	inproc_boot.c       the agent goes into a new program
  *	inproc_mm.c         what was patched in an address space
+ *	inproc_file.c       files whose call sites are known, and patched copies of them
+ *	inproc_module.c     which of these files a program has mapped
  *	inproc_remote.c     calls that a stopped task makes for us
  *	inproc_trap.c       a call that the dispatch caught
  *	inproc_signal.c     a signal finds a task in the agent
@@ -22,6 +24,7 @@
 #include "agent/agent_abi.h"
 #include "engine/patch.h"
 #include "engine/supervisor.h"
+#include <sys/stat.h>
 
 #define INPROC_SLOTS_MAX 4096u
 #define INPROC_MEMO 4096u	/* verdicts kept, a power of two */
@@ -39,7 +42,9 @@ struct inproc_arena {
 	_Atomic unsigned refs;
 	int image_fd, rings_fd;
 	uint32_t image_size;	/* text, control and stubs */
-	uint32_t control_at, stubs_at;
+	uint32_t control_at, files_at, stubs_at;
+	uint32_t copies_at, copies_end;	/* room for patched copies of files */
+	uint8_t *image;			/* our mapping, shared with those of the programs */
 	uint8_t *rings;		/* our mapping */
 	uint64_t rings_size, ring_stride, ring_size;
 	uint32_t nslots;
@@ -74,10 +79,50 @@ struct inproc_mm {
 	bool known;			/* the addresses below were learnt */
 	bool closed;			/* what was patched before is not known: no more patches */
 	bool off;			/* traced by stops from now on */
-	uint64_t image, slots, rings;
+	uint64_t image, slots, rings, modules;
 	uint64_t text_base, text_end;	/* of the executable, where its last page has room; else 0 */
 	struct inproc_sites *sites;
 	struct inproc_mm *next_free;
+};
+
+/* A call site of a file, by its place in the file's mapping; patch is relative to that as well. */
+struct inproc_learnt {
+	uint32_t at;
+	uint16_t nr;			/* of the call that was seen there */
+	bool planned;			/* patch says how, form PATCH_NONE: not */
+	struct patch patch;
+};
+
+/* Code of a file in which sites were met. */
+struct inproc_file {
+	struct agent_file_id id;
+	uint64_t offset, length;
+	uint64_t head_hash;		/* of the beginning of the file */
+	struct agent_file *shared;	/* what programs see of it, NULL: nothing yet */
+	char *path;
+	struct inproc_learnt *sites;
+	unsigned nsites, room;
+	unsigned copied;		/* of these in the latest copy */
+	unsigned traps;			/* at the others */
+	uint32_t stubs_begin, stubs;	/* where stubs begin, and where the next one goes; 0: not known yet */
+	bool refused;			/* no copy is made of it */
+};
+
+/* A patched copy; programs may have it mapped for as long as they live. */
+struct inproc_copy { uint32_t at; uint16_t file, nsites; };
+
+#define INPROC_COPIES 512u
+#define INPROC_HEAD 1024u	/* bytes at the beginning of a file that are compared */
+
+/* What the kernel tells a new program. */
+struct inproc_auxv { uint64_t vdso, phdr, phnum, base; };
+
+struct inproc_files {
+	struct inproc_file *files;
+	unsigned nfiles;
+	struct inproc_copy copies[INPROC_COPIES];
+	unsigned ncopies;
+	uint32_t used;			/* bytes of room for copies */
 };
 
 /* A process: what it does with SIGSYS, which the kernel resets when a trap finds it blocked or ignored. */
@@ -111,6 +156,7 @@ struct inproc {
 	bool shadow;			/* tests: ptrace stops at every call, too, and records it */
 	bool capable;			/* we may read the memory of who is not dumpable */
 	bool by_prctl;			/* dispatch of new tasks: by the task itself */
+	struct inproc_files files;
 	struct { uint64_t key; bool branch; } memo[INPROC_MEMO];	/* branches into a site's replaced bytes */
 	struct inproc_mm *free_mm;
 	struct inproc_task *free_task;
@@ -165,6 +211,35 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
 /* The program's own bytes come back everywhere. */
 void mm_restore(struct inproc *e, struct sup_task *t);
+
+/* Whether the far surroundings of a place of form "after" have a branch into it; remembered by what is
+ * near it.  read gets them: bytes read or negative. */
+bool mm_branches_far(struct inproc *e, const struct mem_reader *reader, const struct patch_code *near,
+		     const struct patch *p);
+/* A site that is patched in a copy of a file. */
+bool mm_site_known(struct inproc_mm *mm, const struct patch *patch);
+
+/* inproc_file.c */
+int files_init(struct inproc *e);
+void files_fini(struct inproc *e);
+struct inproc_file *files_lookup(struct inproc *e, const struct agent_file_id *id, uint64_t offset, uint64_t length);
+void files_id(struct agent_file_id *id, const struct stat *st);
+/* A call trapped in code of a file of which t has mapped no copy that has this site. */
+void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr);
+const struct inproc_copy *files_copy_lookup(const struct inproc *e, uint64_t at);
+uint64_t files_hash(const void *bytes, size_t n);
+
+/* inproc_module.c */
+/* The code that ip is in, as the program has noted it. */
+bool module_lookup(struct inproc *e, struct sup_task *t, uint64_t ip, struct agent_module *out);
+/* Sites of a patched copy become sites of the address space: of that in one of whose stubs ip is, ... */
+bool module_stub_load(struct inproc *e, struct sup_task *t, uint64_t ip);
+/* ... of that in which a call has trapped; or the call's site is learnt, ... */
+void module_site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr);
+/* ... of all. */
+void module_sites_load_all(struct inproc *e, struct sup_task *t);
+/* At the exec event: what the kernel has mapped. */
+void module_boot(struct inproc *e, struct sup_task *t, const struct inproc_auxv *av, struct agent_module out[2]);
 
 /* inproc_remote.c */
 /* Maps room for stubs within reach of near: its address, or 0.  The task may be dead then (gone). */

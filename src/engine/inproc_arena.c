@@ -21,6 +21,7 @@
 #define PAGE 4096u
 #define RINGS_MAX ((uint64_t)1 << 32)	/* bytes of address space for rings */
 #define IMAGE_MAX (1u << 20)
+#define COPIES_SIZE (64u << 20)	/* address space for patched copies of files */
 #define ROUND(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 
 static uint8_t action_of(const struct supervisor *s, int nr, const struct syscall_desc *d)
@@ -73,6 +74,16 @@ static void set_proven(struct agent_control *c)
 	}
 }
 
+/* Code of files comes by mmap(): seen by the agent also where nobody wants its record. */
+static void set_watched(struct agent_control *c)
+{
+	int nr = syscall_number(TRACER_ABI_X86_64, "mmap");
+
+	if ((c->action[nr] & AGENT_ACTION_MASK) == AGENT_SKIP)
+		c->action[nr] = AGENT_RECORD | AGENT_HIDDEN;
+	c->action[nr] |= AGENT_WATCH;
+}
+
 static void control_init(struct agent_control *c, const struct supervisor *s)
 {
 	c->magic = AGENT_MAGIC;
@@ -92,13 +103,41 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 	}
 	set_checked(c);
 	set_proven(c);
+	set_watched(c);
 }
 
-static int write_all(int fd, const void *buf, size_t n, off_t at)
+static bool unlimited(int resource)
 {
-	ssize_t r = pwrite(fd, buf, n, at);
+	struct rlimit l;
 
-	return r < 0 ? -errno : (size_t)r == n ? 0 : -ENOSPC;
+	return getrlimit(resource, &l) == 0 && l.rlim_cur == RLIM_INFINITY;
+}
+
+static void image_plan(struct inproc_arena *a)
+{
+	a->control_at = ROUND(agent_image.text_size);
+	a->files_at = a->control_at + ROUND((uint32_t)sizeof(struct agent_control));
+	a->stubs_at = a->files_at + ROUND((uint32_t)sizeof(struct agent_files));
+	a->copies_at = a->copies_end = a->stubs_at + AGENT_STUBS_SIZE;
+	if (unlimited(RLIMIT_AS) && unlimited(RLIMIT_FSIZE))
+		a->copies_end += COPIES_SIZE;
+	a->image_size = a->copies_end;
+}
+
+/* Nobody but we, through this mapping, can write to it from here on. */
+static int image_fill(struct inproc_arena *a, int fd)
+{
+	if (ftruncate(fd, a->image_size) < 0)
+		return -errno;
+	a->image = mmap(NULL, a->image_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (a->image == MAP_FAILED) {
+		a->image = NULL;
+		return -errno;
+	}
+	a->control->files_at = a->files_at;
+	memcpy(a->image, agent_image.text, agent_image.text_size);
+	memcpy(a->image + a->control_at, a->control, sizeof(*a->control));
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
 static int image_open(struct inproc_arena *a)
@@ -108,16 +147,8 @@ static int image_open(struct inproc_arena *a)
 
 	if (fd < 0)
 		return -errno;
-	a->control_at = ROUND(agent_image.text_size);
-	a->stubs_at = a->control_at + ROUND((uint32_t)sizeof(struct agent_control));
-	a->image_size = a->stubs_at + AGENT_STUBS_SIZE;
-	rc = ftruncate(fd, a->image_size) < 0 ? -errno : 0;
-	if (rc == 0)
-		rc = write_all(fd, agent_image.text, agent_image.text_size, 0);
-	if (rc == 0)
-		rc = write_all(fd, a->control, sizeof(*a->control), a->control_at);
-	if (rc == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		rc = -errno;
+	image_plan(a);
+	rc = image_fill(a, fd);
 	if (rc == 0) {
 		/* programs that open it by our descriptor get what this one allows */
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -180,6 +211,8 @@ static void arena_free(struct inproc_arena *a)
 		close(a->image_fd);
 	if (a->rings_fd >= 0)
 		close(a->rings_fd);
+	if (a->image)
+		munmap(a->image, a->image_size);
 	if (a->rings)
 		munmap(a->rings, a->rings_size);
 	free(a->control);

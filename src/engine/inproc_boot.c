@@ -69,10 +69,8 @@ uint32_t boot_vdso_room(void)
 	return (uint32_t)room;
 }
 
-struct auxv { uint64_t vdso, phdr, phnum; };
-
 /* The vector behind arguments and environment on the new stack. */
-static bool auxv_load(struct sup_task *t, uint64_t sp, struct auxv *out)
+static bool auxv_load(struct sup_task *t, uint64_t sp, struct inproc_auxv *out)
 {
 	uint64_t words[512], n = 0, at = 0;
 	unsigned nulls = 0;
@@ -97,36 +95,12 @@ static bool auxv_load(struct sup_task *t, uint64_t sp, struct auxv *out)
 				out->phdr = words[at + 1];
 			if (words[at] == AT_PHNUM)
 				out->phnum = words[at + 1];
+			if (words[at] == AT_BASE)
+				out->base = words[at + 1];
 		}
 		sp += at * 8;
 	}
 	return false;
-}
-
-/* Room for stubs behind the text of the executable, which may be out of the image's reach. */
-static void text_room_load(struct inproc_mm *mm, struct sup_task *t, const struct auxv *av)
-{
-	Elf64_Phdr ph[32];
-	uint64_t n = av->phnum < 32 ? av->phnum : 32, load = 0;
-	bool have = false;
-
-	mm->text_base = mm->text_end = 0;
-	if (!av->phdr || mem_read(&t->base.group->mem, av->phdr, ph, n * sizeof(ph[0])) != (ssize_t)(n * sizeof(ph[0])))
-		return;
-	for (unsigned i = 0; i < n; i++)
-		if (ph[i].p_type == PT_PHDR) {
-			load = av->phdr - ph[i].p_vaddr;
-			have = true;
-		}
-	/* without PT_PHDR: a static program at its own addresses, where the first page has the table */
-	for (unsigned i = 0; i < n && !have; i++)
-		if (ph[i].p_type == PT_LOAD && ph[i].p_offset == 0)
-			load = (av->phdr & ~(uint64_t)(PAGE - 1)) - (ph[i].p_vaddr & ~(uint64_t)(PAGE - 1));
-	for (unsigned i = 0; i < n; i++)
-		if (ph[i].p_type == PT_LOAD && ph[i].p_flags & PF_X) {
-			mm->text_base = load + ph[i].p_vaddr;
-			mm->text_end = load + ph[i].p_vaddr + ph[i].p_memsz;
-		}
 }
 
 static void boot_fill(const struct inproc *e, const struct sup_task *t, struct agent_boot *boot,
@@ -150,13 +124,14 @@ static void boot_fill(const struct inproc *e, const struct sup_task *t, struct a
 	snprintf(boot->rings_path, sizeof(boot->rings_path), "/proc/%d/fd/%d", (int)getpid(), a->rings_fd);
 }
 
-static int loader_start(struct inproc *e, struct sup_task *t, struct arch_regs *regs, uint64_t vdso)
+static int loader_start(struct inproc *e, struct sup_task *t, struct arch_regs *regs, const struct inproc_auxv *av)
 {
-	uint64_t at = (regs->r.rsp - BOOT_BELOW) & ~(uint64_t)15, code = vdso + e->vdso_room;
+	uint64_t at = (regs->r.rsp - BOOT_BELOW) & ~(uint64_t)15, code = av->vdso + e->vdso_room;
 	struct agent_boot boot;
 	int rc;
 
 	boot_fill(e, t, &boot, regs);
+	module_boot(e, t, av, boot.modules);
 	rc = task_mem_write(t, at, &boot, sizeof(boot));
 	if (rc == 0)
 		rc = mem_write(&t->base.group->mem, code, loader, sizeof(loader));
@@ -178,7 +153,7 @@ bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
 {
 	struct inproc_task *it = inproc_of(t);
 	struct arch_regs regs;
-	struct auxv av;
+	struct inproc_auxv av;
 
 	*why = NULL;
 	if (tracee_regs_load(t->base.tid, &regs) < 0)
@@ -193,11 +168,10 @@ bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
 	}
 	it->entry = regs.r.rip;
 	it->sp = regs.r.rsp;
-	if (loader_start(e, t, &regs, av.vdso) < 0) {
+	if (loader_start(e, t, &regs, &av) < 0) {
 		*why = "its memory may not be written";
 		return false;
 	}
-	text_room_load(it->mm, t, &av);
 	it->mode = INPROC_BOOTING;
 	e->sup.stats[ENGINE_STAT_INJECTIONS]++;
 	return true;

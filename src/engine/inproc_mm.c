@@ -164,6 +164,17 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at)
 	return site;
 }
 
+bool mm_site_known(struct inproc_mm *mm, const struct patch *patch)
+{
+	struct inproc_site *site = mm_site_add(mm, patch->site);
+
+	if (site && !site->patched) {
+		site->patched = true;
+		site->patch = *patch;
+	}
+	return site != NULL;
+}
+
 /* ---- room for stubs ---- */
 
 static bool in_reach(uint64_t a, uint64_t b)
@@ -235,23 +246,29 @@ static uint64_t memo_key(const struct patch_code *code, const struct patch *p)
 }
 
 /* Form "after" only: branches from farther away than the first look. */
-static bool branches_far(struct inproc *e, struct sup_task *t, const struct patch_code *near, const struct patch *p)
+bool mm_branches_far(struct inproc *e, const struct mem_reader *reader, const struct patch_code *near,
+		     const struct patch *p)
 {
-	uint64_t key = memo_key(near, p), from = p->at - FAR_REACH;
+	uint64_t key = memo_key(near, p), from = p->at > FAR_REACH ? p->at - FAR_REACH : 0;
 	uint8_t bytes[2 * FAR_REACH];
 	ssize_t n;
 
 	if (e->memo[key >> 52 & (INPROC_MEMO - 1)].key == key)
 		return e->memo[key >> 52 & (INPROC_MEMO - 1)].branch;
-	n = mem_read(&t->base.group->mem, from, bytes, sizeof(bytes));
+	n = reader->read(reader->ctx, from, bytes, sizeof(bytes));
 	if (n < 0) {
 		/* the mapping begins less far away */
 		from = p->at & ~(uint64_t)(PAGE - 1);
-		n = mem_read(&t->base.group->mem, from, bytes, FAR_REACH);
+		n = reader->read(reader->ctx, from, bytes, FAR_REACH);
 	}
 	e->memo[key >> 52 & (INPROC_MEMO - 1)].key = key;
 	return e->memo[key >> 52 & (INPROC_MEMO - 1)].branch =
 		       n < 0 || insn_branch_into(bytes, (size_t)n, from, p->at + 1, p->at + p->len);
+}
+
+static ssize_t read_task(void *ctx, uint64_t addr, void *buf, size_t n)
+{
+	return mem_read(&((struct sup_task *)ctx)->base.group->mem, addr, buf, n);
 }
 
 /* While other threads run: int3 first, then the rest, then the first byte.  Whoever meets the int3
@@ -289,6 +306,7 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 {
 	uint8_t bytes[NEAR_BACK + NEAR_AHEAD];
 	struct inproc_area *area;
+	const struct mem_reader reader = { t, read_task };
 	struct patch_code code;
 	ssize_t n = near_read(t, at, bytes, &code.base);
 
@@ -298,7 +316,7 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 	code.n = (size_t)n;
 	if (patch_choose(&code, at, nr, p) < 0)
 		return false;
-	if (p->form == PATCH_AFTER && branches_far(e, t, &code, p))
+	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
 		return false;
 	areas_init(e, mm);
 	area = area_get(mm, t, at);
@@ -342,7 +360,7 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
 
-	(void)e;
+	module_sites_load_all(e, t);
 	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 

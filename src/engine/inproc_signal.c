@@ -183,11 +183,14 @@ static bool move_on(struct inproc *e, struct sup_task *t, struct arch_regs *regs
 	return true;
 }
 
-static bool leave_stub(struct sup_task *t, struct user_regs_struct *r)
+static bool leave_stub(struct inproc *e, struct sup_task *t, struct user_regs_struct *r)
 {
 	struct inproc_site *site = mm_stub_lookup(inproc_of(t)->mm, r->rip);
-	uint64_t to = site ? patch_origin(&site->patch, r->rip) : 0;
+	uint64_t to;
 
+	if (!site && module_stub_load(e, t, r->rip))
+		site = mm_stub_lookup(inproc_of(t)->mm, r->rip);
+	to = site ? patch_origin(&site->patch, r->rip) : 0;
 	if (!to)
 		return false;
 	r->rip = to;
@@ -204,7 +207,7 @@ void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, 
 	if (!it->mm->known)
 		return;
 	if (regs->r.rip - it->mm->image >= agent_image.text_size) {
-		*changed = leave_stub(t, &regs->r);
+		*changed = leave_stub(e, t, &regs->r);
 		return;
 	}
 	if (!task_block_read(t, &b))

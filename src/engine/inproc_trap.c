@@ -55,6 +55,7 @@ bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base)
 	mm->image = b.image;
 	mm->slots = b.slots;
 	mm->rings = b.rings;
+	mm->modules = b.modules;
 	mm->known = true;
 	it->mode = INPROC_ON;
 	(void)e;
@@ -167,10 +168,14 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 	uint64_t behind = regs->r.rip, cont = behind, ip = behind;
 	struct inproc_site *site = mm_stub_lookup(mm, behind - 2);
 
+	if (!site && module_stub_load(e, t, behind - 2))
+		site = mm_stub_lookup(mm, behind - 2);
 	if (site) {
 		/* the stub's own instruction: a call that is made again */
 		ip = site->at + 2;
 	} else if (regs->r.rax != NR_RT_SIGRETURN) {
+		if (!mm_site_lookup(mm, behind - 2) && !mm->closed)
+			module_site_met(e, t, behind - 2, regs->r.rax);
 		site = mm_site_lookup(mm, behind - 2);
 		if (!site || site->patched)
 			site = mm_site_add(mm, behind - 2);
