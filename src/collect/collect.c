@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `tracer collect`: a receiver for one's own machine.  Prints the span tree
- * of each trace and can write OTLP/JSON lines.  The main thread waits for a
+ * of each trace and the points of each metric request, and can write OTLP/JSON lines.  The main thread waits for a
  * signal; the receiver's polling thread decodes, stores and writes under one
  * lock.  For anything that should last, use the OpenTelemetry Collector.
  */
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/parse.h"
+#include "collect/metrics.h"
 #include "collect/receiver.h"
 #include "collect/traces.h"
 
@@ -26,7 +27,7 @@
 struct options {
 	char host[64];
 	uint16_t port;
-	const char *output, *port_file;
+	const char *output, *metrics_output, *port_file;
 	uint64_t max_spans, lines;
 	bool once, quiet;
 };
@@ -37,22 +38,24 @@ struct collector {
 	struct span_store store;	/* lock: all below */
 	struct traces_stats stats;
 	struct strbuf json;
-	FILE *file;
+	FILE *file, *metrics_file;
+	uint64_t points;
 	int write_error;
 	uint8_t root_trace[16];
 };
 
 static const char usage_text[] =
 	"usage: tracer collect [OPTIONS]\n"
-	"Receives OTLP/HTTP traces (protobuf, plain or gzip) and shows them as trees.\n"
+	"Receives OTLP/HTTP traces and metrics (protobuf, plain or gzip), shows traces as trees.\n"
 	"\n"
 	"  -l, --listen ADDR:PORT  where to listen (default 127.0.0.1:4318; port 0: any free one)\n"
 	"  -o, --output FILE       write OTLP/JSON lines, one a request (-: stdout, no trees then)\n"
+	"      --metrics-output FILE   the same for metrics\n"
 	"      --port-file FILE    write the port number to FILE once it listens\n"
 	"      --once              end when the root span of a trace has come\n"
 	"      --lines N           calls shown under each process (default 8)\n"
 	"      --max-spans N       spans kept for the trees (default 200000)\n"
-	"  -q, --quiet             no trees\n"
+	"  -q, --quiet             no trees, no metrics\n"
 	"  -h, --help              this text\n";
 
 static int fail_usage(const char *fmt, const char *what)
@@ -91,7 +94,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "listen", required_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' },
-		{ "port-file", required_argument, NULL, 'p' }, { "once", no_argument, NULL, '1' },
+		{ "port-file", required_argument, NULL, 'p' },
+		{ "metrics-output", required_argument, NULL, 'M' }, { "once", no_argument, NULL, '1' },
 		{ "lines", required_argument, NULL, 'n' }, { "max-spans", required_argument, NULL, 'm' },
 		{ "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
@@ -113,6 +117,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 			return 1;
 		}
 		o->output = c == 'o' ? optarg : o->output;
+		o->metrics_output = c == 'M' ? optarg : o->metrics_output;
 		o->port_file = c == 'p' ? optarg : o->port_file;
 		o->once |= c == '1';
 		o->quiet |= c == 'q';
@@ -122,17 +127,13 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return 0;
 }
 
-static void write_json(struct collector *c, const traces_request *req)
+/* What is in json, as a line. */
+static void write_json(struct collector *c, FILE *file, const char *name)
 {
-	if (!c->file || c->write_error)
-		return;
-	strbuf_reset(&c->json);
-	traces_format_json(req, &c->json);
 	strbuf_add_char(&c->json, '\n');
-	if (fwrite(c->json.p, 1, c->json.len, c->file) != c->json.len || fflush(c->file) != 0) {
+	if (fwrite(c->json.p, 1, c->json.len, file) != c->json.len || fflush(file) != 0) {
 		c->write_error = errno;
-		fprintf(stderr, "tracer collect: writing %s: %s; going on without the file\n", c->opt.output,
-			strerror(errno));
+		fprintf(stderr, "tracer collect: writing %s: %s; going on without the file\n", name, strerror(errno));
 	}
 }
 
@@ -171,9 +172,32 @@ static void on_answered(void *ctx)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int on_body(void *ctx, const uint8_t *body, size_t n)
+static int take_metrics(struct collector *c, const uint8_t *body, size_t n)
 {
-	struct collector *c = ctx;
+	metrics_request *req =
+		opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(NULL, n, body);
+
+	if (!req)
+		return -EBADMSG;
+	pthread_mutex_lock(&c->lock);
+	strbuf_reset(&c->json);
+	c->points += metrics_format_text(req, &c->json);
+	if (!c->opt.quiet) {
+		fwrite(c->json.p, 1, c->json.len, stdout);
+		fflush(stdout);
+	}
+	strbuf_reset(&c->json);
+	if (c->metrics_file && !c->write_error) {
+		metrics_format_json(req, &c->json);
+		write_json(c, c->metrics_file, c->opt.metrics_output);
+	}
+	pthread_mutex_unlock(&c->lock);
+	opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__free_unpacked(req, NULL);
+	return 0;
+}
+
+static int take_traces(struct collector *c, const uint8_t *body, size_t n)
+{
 	traces_request *req;
 	uint64_t roots;
 
@@ -183,12 +207,32 @@ static int on_body(void *ctx, const uint8_t *body, size_t n)
 	pthread_mutex_lock(&c->lock);
 	roots = c->stats.roots;
 	traces_store(req, &c->store, &c->stats, c->root_trace);
-	write_json(c, req);
+	strbuf_reset(&c->json);
+	if (c->file && !c->write_error) {
+		traces_format_json(req, &c->json);
+		write_json(c, c->file, c->opt.output);
+	}
 	if (c->stats.roots > roots)
 		finish_trace(c);
 	pthread_mutex_unlock(&c->lock);
 	opentelemetry__proto__collector__trace__v1__export_trace_service_request__free_unpacked(req, NULL);
 	return 0;
+}
+
+static int on_body(void *ctx, enum receiver_signal signal, const uint8_t *body, size_t n)
+{
+	return signal == RECEIVER_METRICS ? take_metrics(ctx, body, n) : take_traces(ctx, body, n);
+}
+
+static int open_metrics(struct collector *c)
+{
+	if (!c->opt.metrics_output)
+		return 0;
+	c->metrics_file = fopen(c->opt.metrics_output, "we");
+	if (c->metrics_file)
+		return 0;
+	fprintf(stderr, "tracer collect: cannot write %s: %s\n", c->opt.metrics_output, strerror(errno));
+	return -errno;
 }
 
 static int open_output(struct collector *c)
@@ -240,6 +284,8 @@ static void report(const struct collector *c, const struct receiver_stats *s)
 {
 	fprintf(stderr, "tracer collect: %" PRIu64 " requests, %" PRIu64 " spans for %" PRIu64 " calls, %" PRIu64
 		" bytes (%" PRIu64 " on the wire)", s->requests, c->stats.spans, c->stats.calls, s->bytes, s->wire_bytes);
+	if (c->points)
+		fprintf(stderr, ", %" PRIu64 " data points", c->points);
 	if (s->refused)
 		fprintf(stderr, ", %" PRIu64 " refused", s->refused);
 	if (c->store.refused)
@@ -268,6 +314,8 @@ int collect_main(int argc, char **argv)
 	strbuf_init(&c.json, JSON_MAX);
 	rc = open_output(&c);
 	if (rc == 0)
+		rc = open_metrics(&c);
+	if (rc == 0)
 		rc = start(&c, &r);
 	if (rc == 0)
 		rc = announce(&c, r);
@@ -285,5 +333,7 @@ int collect_main(int argc, char **argv)
 	strbuf_fini(&c.json);
 	if (c.file && c.file != stdout)
 		fclose(c.file);
+	if (c.metrics_file)
+		fclose(c.metrics_file);
 	return rc ? 1 : 0;
 }

@@ -30,6 +30,7 @@ struct upload {
 	uint8_t *body;
 	size_t len, cap;
 	bool gzip, too_large;
+	enum receiver_signal signal;
 };
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const char *type, const char *text)
@@ -62,14 +63,26 @@ static bool header_is(struct MHD_Connection *c, const char *name, const char *wa
 	return v && strncasecmp(v, want, n) == 0 && (v[n] == '\0' || v[n] == ';' || v[n] == ' ');
 }
 
+static bool path_parse(const char *url, enum receiver_signal *out)
+{
+	static const char *const paths[RECEIVER_SIGNALS] = { "/v1/traces", "/v1/metrics" };
+
+	for (unsigned i = 0; i < RECEIVER_SIGNALS; i++)
+		if (!strcmp(url, paths[i])) {
+			*out = (enum receiver_signal)i;
+			return true;
+		}
+	return false;
+}
+
 /* Request line and headers: 0 when the body is wanted, else a status. */
-static unsigned check_head(struct MHD_Connection *c, const char *method, const char *url, bool *gzip, const char **why)
+static unsigned check_head(struct MHD_Connection *c, const char *method, const char *url, struct upload *u, const char **why)
 {
 	const char *enc = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_ENCODING);
 
-	*gzip = enc && strcasecmp(enc, "gzip") == 0;
-	if (strcmp(url, "/v1/traces") != 0) {
-		*why = "this receiver takes traces only: POST /v1/traces\n";
+	u->gzip = enc && strcasecmp(enc, "gzip") == 0;
+	if (!path_parse(url, &u->signal)) {
+		*why = "this receiver takes traces and metrics: POST /v1/traces, /v1/metrics\n";
 		return MHD_HTTP_NOT_FOUND;
 	}
 	if (strcmp(method, "POST") != 0) {
@@ -80,7 +93,7 @@ static unsigned check_head(struct MHD_Connection *c, const char *method, const c
 		*why = "this receiver takes application/x-protobuf only\n";
 		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	}
-	if (enc && !*gzip && strcasecmp(enc, "identity") != 0) {
+	if (enc && !u->gzip && strcasecmp(enc, "identity") != 0) {
 		*why = "content encodings: gzip, identity\n";
 		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	}
@@ -150,12 +163,13 @@ static enum MHD_Result complete(struct receiver *r, struct MHD_Connection *c, st
 		return refuse(r, c, MHD_HTTP_CONTENT_TOO_LARGE, "request body is too large\n");
 	if (n < 0)
 		return refuse(r, c, MHD_HTTP_BAD_REQUEST, "body is not gzip as its header says\n");
-	if (r->cfg.on_body(r->cfg.ctx, body, (size_t)n) < 0)
-		return refuse(r, c, MHD_HTTP_BAD_REQUEST, "body is no ExportTraceServiceRequest\n");
+	if (r->cfg.on_body(r->cfg.ctx, u->signal, body, (size_t)n) < 0)
+		return refuse(r, c, MHD_HTTP_BAD_REQUEST, u->signal == RECEIVER_METRICS ?
+			      "body is no ExportMetricsServiceRequest\n" : "body is no ExportTraceServiceRequest\n");
 	atomic_fetch_add(&r->requests, 1);
 	atomic_fetch_add(&r->wire_bytes, u->len);
 	atomic_fetch_add(&r->bytes, (uint64_t)n);
-	/* An empty ExportTraceServiceResponse: full success. */
+	/* An empty response message: full success. */
 	return answer(c, MHD_HTTP_OK, "application/x-protobuf", "");
 }
 
@@ -165,7 +179,6 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *c, const char
 	struct receiver *r = ctx;
 	struct upload *u = *state;
 	const char *why = NULL;
-	bool gzip;
 	unsigned status;
 
 	(void)version;
@@ -181,10 +194,9 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *c, const char
 	}
 	/* The verdict on the head waits for the end of the body: a client that
 	 * is still sending would see a reset instead of the status. */
-	status = check_head(c, method, url, &gzip, &why);
+	status = check_head(c, method, url, u, &why);
 	if (status)
 		return refuse(r, c, status, why);
-	u->gzip = gzip;
 	return complete(r, c, u);
 }
 

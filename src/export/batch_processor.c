@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "export/export_times.h"
 #include "export/otlp_encode.h"
 #include "export/span_queue.h"
 #include "export/wake.h"
@@ -61,6 +62,7 @@ struct batch_processor {
 
 	pthread_mutex_t lock;
 	struct batch_stats stats;		/* lock: lock; exporter thread's part */
+	struct export_times times;		/* lock: lock */
 };
 
 static uint64_t load(const counter *c)
@@ -129,7 +131,7 @@ static void batch_load(struct batch_processor *b)
 	wake_signal(&b->progress);
 }
 
-static void note_outcome(struct batch_processor *b, const struct export_outcome *out, bool given_again)
+static void note_outcome(struct batch_processor *b, const struct export_outcome *out, bool given_again, uint64_t ns)
 {
 	bool good = out->result == EXPORT_OK || out->result == EXPORT_PARTIAL;
 
@@ -155,17 +157,20 @@ static void note_outcome(struct batch_processor *b, const struct export_outcome 
 		b->stats.failed += b->nbatch - out->accepted - out->rejected - out->spooled;
 	if (!given_again && b->nbatch > b->stats.largest_batch)
 		b->stats.largest_batch = b->nbatch;
+	if (out->attempts)
+		export_times_add(&b->times, out, ns);
 	pthread_mutex_unlock(&b->lock);
 }
 
 static void batch_export(struct batch_processor *b)
 {
+	uint64_t start = clock_mono_ns();
 	struct export_outcome out;
 	bool again;
 
 	b->exporter->ops->export(b->exporter, b->batch, b->nbatch, export_deadline(b), &out);
 	again = out.result == EXPORT_REFUSED && !is_aborted(b) && out.accepted + out.rejected == 0;
-	note_outcome(b, &out, again);
+	note_outcome(b, &out, again, clock_mono_ns() - start);
 	if (!again)
 		batch_put(b);
 }
@@ -412,6 +417,15 @@ void batch_processor_stats(struct batch_processor *b, struct batch_stats *out)
 	out->blocks = load(&b->blocks);
 	out->queue_high_water = atomic_load_explicit(&b->high_water, memory_order_relaxed);
 	out->circuit_open = atomic_load_explicit(&b->exporter->circuit_open, memory_order_acquire);
+}
+
+void batch_processor_load_times(struct batch_processor *b, struct export_times *out, bool reset)
+{
+	pthread_mutex_lock(&b->lock);
+	*out = b->times;
+	if (reset)
+		b->times.n = 0;
+	pthread_mutex_unlock(&b->lock);
 }
 
 static int config_check(const struct batch_config *cfg)

@@ -42,6 +42,7 @@ struct batch_stats {
 };
 
 struct batch_processor;
+struct export_times;
 
 /* Takes the exporter over on success.  -EINVAL: sizes that do not fit together. */
 int batch_processor_start(struct batch_processor **out, const struct batch_config *cfg,
@@ -59,6 +60,8 @@ int batch_processor_flush(struct batch_processor *b, uint64_t deadline_mono_ns);
 int batch_processor_shutdown(struct batch_processor *b, uint64_t deadline_mono_ns);
 void batch_processor_abort(struct batch_processor *b);	/* async-signal-safe: give up at once */
 void batch_processor_stats(struct batch_processor *b, struct batch_stats *out);
+/* How long exports took since the last call with reset, or since the start. */
+void batch_processor_load_times(struct batch_processor *b, struct export_times *out, bool reset);
 void batch_processor_free(struct batch_processor *b);	/* and the exporter */
 
 #endif

@@ -27,6 +27,7 @@ struct metric_sender {
 	bool sending, stop;			/* lock: lock */
 	uint64_t deadline;			/* lock: lock; of the end */
 	struct metric_sender_stats stats;	/* lock: lock */
+	struct export_times times;		/* lock: lock */
 };
 
 static void lock(struct metric_sender *s)
@@ -104,7 +105,7 @@ static bool send_head(struct metric_sender *s)
 {
 	struct metric_body *b = s->head;
 	struct export_outcome out;
-	uint64_t deadline = clock_mono_ns() + s->timeout_ns;
+	uint64_t start = clock_mono_ns(), deadline = start + s->timeout_ns;
 	bool last = s->stop, away;
 
 	if (last && deadline > s->deadline)
@@ -114,6 +115,8 @@ static bool send_head(struct metric_sender *s)
 	otlp_exporter_post(s->exporter, b->data + OTLP_HEADROOM, b->len, false, b->points, deadline, &out);
 	lock(s);
 	s->sending = false;
+	if (out.attempts)
+		export_times_add(&s->times, &out, clock_mono_ns() - start);
 	away = out.result == EXPORT_REFUSED && !last;
 	if (!away)
 		note(s, b, &out);
@@ -236,6 +239,15 @@ void metric_sender_stats(struct metric_sender *s, struct metric_sender_stats *ou
 	lock(s);
 	*out = s->stats;
 	out->circuit_open = atomic_load_explicit(&s->exporter->circuit_open, memory_order_acquire);
+	unlock(s);
+}
+
+void metric_sender_load_times(struct metric_sender *s, struct export_times *out, bool reset)
+{
+	lock(s);
+	*out = s->times;
+	if (reset)
+		s->times.n = 0;
 	unlock(s);
 }
 

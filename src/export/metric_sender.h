@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "export/otlp_metrics.h"
+#include "export/export_times.h"
 #include "export/span_exporter.h"
 
 #define METRIC_SENDER_BYTES (16u << 20)
@@ -32,6 +33,7 @@ bool metric_sender_idle(struct metric_sender *s);
 void metric_sender_shutdown(struct metric_sender *s, uint64_t deadline);
 void metric_sender_abort(struct metric_sender *s);	/* any thread, async-signal-safe */
 void metric_sender_stats(struct metric_sender *s, struct metric_sender_stats *out);
+void metric_sender_load_times(struct metric_sender *s, struct export_times *out, bool reset);
 void metric_sender_free(struct metric_sender *s);	/* and the exporter */
 
 #endif

@@ -38,7 +38,7 @@ struct otlp_exporter {
 	struct breaker breaker;
 	const struct log *log;
 	bool logged_failure, logged_partial;
-	const char *items, *hint;	/* what is sent, who could take it: for messages */
+	const char *items;		/* what is sent, for messages */
 };
 
 enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_FATAL };
@@ -267,7 +267,8 @@ static void log_failure(struct otlp_exporter *e, const struct export_outcome *ou
 {
 	if (opened)
 		log_msg(e->log, LOG_WARN, "collector %s %s; no more tries for a while, %s wait or are dropped "
-			"(%sname another: --otlp-endpoint URL)", e->endpoint.shown, out->message, e->items, e->hint);
+			"(start a receiver: tracer collect; name another: --otlp-endpoint URL)", e->endpoint.shown,
+			out->message, e->items);
 	else if (!e->logged_failure)
 		log_msg(e->log, LOG_WARN, "collector %s %s", e->endpoint.shown, out->message);
 	e->logged_failure = true;
@@ -446,7 +447,6 @@ int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config 
 		return -ENOMEM;
 	e->base.ops = &otlp_ops[cfg->signal][cfg->protocol];
 	e->items = cfg->signal == OTLP_METRICS ? "data points" : "spans";
-	e->hint = cfg->signal == OTLP_METRICS ? "" : "start a receiver: tracer collect; ";	/* it takes spans only */
 	e->protocol = cfg->protocol;
 	e->log = cfg->log;
 	err = exporter_init(e, cfg, why, whylen);

@@ -187,6 +187,9 @@ static KeyValue *take_attr(struct otlp_metrics *m, const struct metric_attr *a)
 	if (a->text) {
 		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
 		kv->value->string_value = take_text(m, a->text, strlen(a->text));
+	} else if (a->number) {
+		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE;
+		kv->value->int_value = *a->number;
 	} else {
 		kv->value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE;
 		kv->value->bool_value = true;

@@ -20,7 +20,7 @@ enum metric_kind { METRIC_SUM = 0, METRIC_UPDOWN, METRIC_GAUGE, METRIC_EXPONENTI
 enum metric_temporality { METRIC_DELTA = 1, METRIC_CUMULATIVE = 2 };	/* as on the wire */
 
 struct metric_desc { const char *name, *unit, *description; };
-struct metric_attr { const char *key, *text; };		/* text NULL: true */
+struct metric_attr { const char *key, *text; const int64_t *number; };	/* neither text nor number: true */
 
 struct otlp_metrics;
 

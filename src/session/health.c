@@ -29,11 +29,11 @@ static struct health_row row(const struct metric_desc *d, enum metric_kind kind,
 	struct health_row r = { .desc = d, .kind = kind, .value = value, .applies = applies };
 
 	if (type)
-		r.attrs[r.nattrs++] = (struct metric_attr){ "otel.component.type", type };
+		r.attrs[r.nattrs++] = (struct metric_attr){ .key = "otel.component.type", .text = type };
 	if (name)
-		r.attrs[r.nattrs++] = (struct metric_attr){ "otel.component.name", name };
+		r.attrs[r.nattrs++] = (struct metric_attr){ .key = "otel.component.name", .text = name };
 	if (error)
-		r.attrs[r.nattrs++] = (struct metric_attr){ "error.type", error };
+		r.attrs[r.nattrs++] = (struct metric_attr){ .key = "error.type", .text = error };
 	return r;
 }
 
@@ -66,7 +66,7 @@ void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source
 
 	rows[n] = row(&span_started, METRIC_SUM, NULL, NULL, NULL,
 		      s->single + s->process_spans + s->compute_spans + s->summary_spans, spans);
-	rows[n].attrs[rows[n].nattrs++] = (struct metric_attr){ "otel.span.sampling_result", "RECORD_AND_SAMPLE" };
+	rows[n].attrs[rows[n].nattrs++] = (struct metric_attr){ .key = "otel.span.sampling_result", .text = "RECORD_AND_SAMPLE" };
 	n++;
 	rows[n++] = row(&queue_size, METRIC_UPDOWN, bsp, bsp_name, NULL,
 			b->queued > done + b->dropped_shutdown ? b->queued - done - b->dropped_shutdown : 0, batch);

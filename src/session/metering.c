@@ -15,6 +15,7 @@
 #include <tracer/error.h>
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "export/grpc.h"
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
 #include "syscalls/syscalls.h"
@@ -34,7 +35,10 @@ static const struct metric_desc context_switches = { "process.context_switches",
 static const struct metric_desc collection_duration = { "otel.sdk.metric_reader.collection.duration", "s",
 	"The duration of the collect operation of the metric reader." };
 
-static const struct metric_attr overflow_attr = { "otel.metric.overflow", NULL };
+static const struct metric_desc operation_duration = { "otel.sdk.exporter.operation.duration", "s",
+	"The duration of exporting a batch of telemetry records." };
+
+static const struct metric_attr overflow_attr = { .key = "otel.metric.overflow" };
 
 /* --- options --- */
 
@@ -219,11 +223,11 @@ static void load_attrs(struct call_attrs *a, const struct metric_series *s)
 		a->attr[a->n++] = overflow_attr;
 		return;
 	}
-	a->attr[a->n++] = (struct metric_attr){ "syscall.name", metric_call_name(s->call, a->name) };
+	a->attr[a->n++] = (struct metric_attr){ .key = "syscall.name", .text = metric_call_name(s->call, a->name) };
 	if (s->err && !err)
 		snprintf(a->err, sizeof(a->err), "%d", s->err);
 	if (s->err)
-		a->attr[a->n++] = (struct metric_attr){ "error.type", err ? err : a->err };
+		a->attr[a->n++] = (struct metric_attr){ .key = "error.type", .text = err ? err : a->err };
 }
 
 static void add_duration(struct metering *m, const struct metric_series *s)
@@ -247,7 +251,7 @@ static void add_io(struct metering *m, const struct metric_series *s)
 		return;
 	load_attrs(&a, s);
 	if (s->exec != METRIC_EXECS_MAX)
-		a.attr[a.n++] = (struct metric_attr){ "syscall.io.direction", s->write ? "write" : "read" };
+		a.attr[a.n++] = (struct metric_attr){ .key = "syscall.io.direction", .text = s->write ? "write" : "read" };
 	otlp_metrics_add_int(m->request, a.attr, a.n, s->bytes);
 }
 
@@ -367,6 +371,45 @@ void metering_load_health(const struct metering *m, const struct delivery *d, st
 	}
 }
 
+/* One point for each way that exports ended. */
+static void add_times(struct metering *m, const struct export_times *t, const char *type)
+{
+	char name[64], err[24];
+
+	snprintf(name, sizeof(name), "%s/0", type);
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct export_time *r = &t->rows[i];
+		const char *error = export_time_format_error(r, err);
+		struct metric_attr attrs[5] = { { .key = "otel.component.type", .text = type },
+						{ .key = "otel.component.name", .text = name } };
+		unsigned n = 2;
+
+		if (error)
+			attrs[n++] = (struct metric_attr){ .key = "error.type", .text = error };
+		if (r->http_status)
+			attrs[n++] = (struct metric_attr){ .key = "http.response.status_code", .number = &r->http_status };
+		if (r->rpc_status >= 0)
+			attrs[n++] = (struct metric_attr){ .key = "rpc.response.status_code", .text = grpc_status_name(r->rpc_status) };
+		otlp_metrics_add_exponential(m->request, attrs, n, &r->h);
+	}
+}
+
+static void add_operations(struct metering *m, const struct delivery *d)
+{
+	bool delta = calls_temporality(m) == METRIC_DELTA;
+	struct export_times t;
+
+	open_metric(m, &operation_duration, METRIC_EXPONENTIAL, calls_temporality(m), 2 * EXPORT_TIMES);
+	if (d->batch) {
+		batch_processor_load_times(d->batch, &t, delta);
+		add_times(m, &t, d->exporter_name);
+	}
+	if (m->sender) {
+		metric_sender_load_times(m->sender, &t, delta);
+		add_times(m, &t, m->exporter_name);
+	}
+}
+
 static int add_health(struct metering *m, const struct delivery *d)
 {
 	struct health_row rows[HEALTH_ROWS];
@@ -389,11 +432,12 @@ static int add_health(struct metering *m, const struct delivery *d)
 		if (rows[i].applies)
 			otlp_metrics_add_int(m->request, rows[i].attrs, rows[i].nattrs, v);
 	}
+	add_operations(m, d);
 	if (m->collect_time.count) {
 		open_metric(m, &collection_duration, METRIC_EXPONENTIAL, calls_temporality(m), 1);
 		otlp_metrics_add_exponential(m->request, (struct metric_attr[]){
-			{ "otel.component.type", "periodic_metric_reader" },
-			{ "otel.component.name", "periodic_metric_reader/0" } }, 2, &m->collect_time);
+			{ .key = "otel.component.type", .text = "periodic_metric_reader" },
+			{ .key = "otel.component.name", .text = "periodic_metric_reader/0" } }, 2, &m->collect_time);
 		if (delta)
 			exp_histogram_init(&m->collect_time);
 	}

@@ -173,7 +173,15 @@ def lines(stored, out):
 
 
 def find(path, *names):
-    got = {m.name for _, m, _, _ in points(request(path))}
+    got = set()
+    for _, m, _, p in points(request(path)):
+        got.add(m.name)
+        if m.name.startswith("otel.sdk.") and m.name != "otel.sdk.span.started":
+            a = attributes(p.attributes)
+            assert a["otel.component.name"] == a["otel.component.type"] + "/0", a
+        if m.name == "otel.sdk.exporter.operation.duration":
+            check_exponential(p)
+            assert m.unit == "s" and a["http.response.status_code"] == 200 and "error.type" not in a, a
     missing = set(names) - got
     assert not missing, "not there: %s" % missing
 

@@ -35,13 +35,34 @@ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=$url/v1/metrics OTEL_EXPORTER_OTLP_ENDPOINT=
 # Our own counters.
 rm -f "$tmp/got.pb"
 "$tracer" -q --detail=metrics --self-metrics --metric-interval 10 --otlp-endpoint "$url" -- sleep 0.5 || fail "self"
-$metrics self "$tmp/got.pb" otel.sdk.exporter.metric_data_point.exported otel.sdk.metric_reader.collection.duration ||
+$metrics self "$tmp/got.pb" otel.sdk.exporter.metric_data_point.exported otel.sdk.metric_reader.collection.duration \
+	otel.sdk.exporter.operation.duration ||
 	fail "self metrics"
 
 # The file sink's lines hold the same form.
 "$tracer" -q $table --detail=metrics -o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/table" || fail "file"
 $metrics lines "$tmp/run.otlp.jsonl" "$tmp/lines.pb" || fail "file: lines"
 $metrics check "$tmp/lines.pb" "$tmp/table" delta exponential || fail "file: not the same"
+
+# Our own receiver: the same in its file, and a line for each point on its output.
+rm -f "$tmp/port"
+"$tracer" collect -l 127.0.0.1:0 --port-file "$tmp/port" --metrics-output "$tmp/own.jsonl" >"$tmp/own.txt" 2>"$tmp/own.err" &
+own=$!
+i=0
+until test -s "$tmp/port"; do
+	i=$((i + 1))
+	test $i -lt 300 || fail "tracer collect does not start"
+	sleep 0.1
+done
+"$tracer" -q $table --detail=metrics --otlp-endpoint "http://127.0.0.1:$(cat "$tmp/port")" -- sh -c "$work" "$0" 2>"$tmp/table" ||
+	fail "collect: run"
+kill $own
+wait $own || fail "collect: $(cat "$tmp/own.err")"
+$metrics lines "$tmp/own.jsonl" "$tmp/own.pb" || fail "collect: lines"
+$metrics check "$tmp/own.pb" "$tmp/table" delta exponential || fail "collect: not the same"
+n=$(sed -n 's/.* \([0-9]*\) data points.*/\1/p' "$tmp/own.err")
+test "$n" -gt 20 && test "$n" -eq "$(grep -c '^  [a-z_.]*[ {]' "$tmp/own.txt")" || fail "collect: $n points, $(cat "$tmp/own.txt")"
+grep -q '^  syscall.duration{syscall.name=openat} count [0-9]*, sum [0-9.e-]* s, ' "$tmp/own.txt" || fail "collect: $(cat "$tmp/own.txt")"
 
 # The twin: a table that is off by one call is seen.
 sed 's/^\( *\)\([0-9]*\)\(.* openat\)$/\1\29\3/' "$tmp/table" >"$tmp/wrong"

@@ -173,7 +173,7 @@ static void write_json(const char *dir, struct span *const *spans, size_t n)
 /* Every kind, with edges: no value, zero, no attributes, a metric and a resource that are left out. */
 static void write_metrics(const char *dir)
 {
-	static const struct metric_attr attrs[] = { { "syscall.name", "openat" }, { "otel.metric.overflow", NULL } };
+	static const struct metric_attr attrs[] = { { .key = "syscall.name", .text = "openat" }, { .key = "otel.metric.overflow" } };
 	static const struct explicit_histogram explicit_some = { .count = 301, .sum = 7500000000, .min = 1000, .max = 2500000000,
 								 .buckets = { 1, [4] = 300 } };
 	static const struct exp_histogram some = { .count = 302, .zero_count = 1, .sum = 2500000000, .max = 2000000000,

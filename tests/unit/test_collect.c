@@ -80,10 +80,13 @@ END_TEST
 
 static size_t bodies;
 
-static int on_body(void *ctx, const uint8_t *body, size_t n)
+static enum receiver_signal signal_of;
+
+static int on_body(void *ctx, enum receiver_signal signal, const uint8_t *body, size_t n)
 {
 	(void)ctx;
 	bodies++;
+	signal_of = signal;
 	return n == 5 && memcmp(body, "hello", 5) == 0 ? 0 : -EBADMSG;
 }
 
@@ -146,6 +149,11 @@ START_TEST(receiver_answers_as_the_protocol_says)
 	n = gzip("hello", 5, packed, sizeof(packed));
 	ck_assert_int_eq(post(port, "/v1/traces", pb, "gzip", packed, n), 200);
 	ck_assert_int_eq(post(port, "/v1/traces", "application/x-protobuf; charset=x", NULL, "hello", 5), 200);
+	ck_assert_int_eq(signal_of, RECEIVER_TRACES);
+	ck_assert_int_eq(post(port, "/v1/metrics", pb, NULL, "hello", 5), 200);
+	ck_assert_int_eq(signal_of, RECEIVER_METRICS);
+	ck_assert_int_eq(post(port, "/v1/metrics", pb, NULL, "junk", 4), 400);
+	ck_assert_int_eq(post(port, "/v1/metrics", pb, NULL, NULL, 0), 405);
 	ck_assert_int_eq(post(port, "/v1/traces", pb, NULL, "junk", 4), 400);
 	ck_assert_int_eq(post(port, "/v1/traces", pb, "gzip", "junk", 4), 400);
 	ck_assert_int_eq(post(port, "/v1/traces", "application/json", NULL, "hello", 5), 415);
@@ -156,9 +164,9 @@ START_TEST(receiver_answers_as_the_protocol_says)
 	n = gzip(zeros, sizeof(zeros), packed, sizeof(packed));
 	ck_assert_int_eq(post(port, "/v1/traces", pb, "gzip", packed, n), 413);
 	receiver_stop(r, &st);
-	ck_assert_uint_eq(st.requests, 3);
-	ck_assert_uint_eq(st.refused, 8);
-	ck_assert_uint_eq(bodies, 4);
+	ck_assert_uint_eq(st.requests, 4);
+	ck_assert_uint_eq(st.refused, 10);
+	ck_assert_uint_eq(bodies, 6);
 }
 END_TEST
 

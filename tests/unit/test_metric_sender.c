@@ -46,7 +46,7 @@ static void push(uint64_t value, size_t n)
 	otlp_metrics_add_resource(m, r);
 	otlp_metrics_open(m, &desc, METRIC_SUM, METRIC_DELTA, 1, n);
 	for (size_t i = 0; i < n; i++)
-		otlp_metrics_add_int(m, &(struct metric_attr){ "key", "value" }, 1, value);
+		otlp_metrics_add_int(m, &(struct metric_attr){ .key = "key", .text = "value" }, 1, value);
 	ck_assert_uint_eq(otlp_metrics_points(m), n);
 	ck_assert_int_eq(otlp_metrics_encode(m, OTLP_HTTP_PROTOBUF, &body), 0);
 	otlp_metrics_free(m);
@@ -122,6 +122,8 @@ START_TEST(retried_and_refused)
 {
 	static const struct fake_step steps[] = { { .status = 503 }, { .status = 200 }, { .status = 400 } };
 	struct metric_sender_stats st;
+	struct export_times t;
+	char buf[24];
 
 	fake_collector_start(&fake, 0, steps, 3);
 	open_sender(fake.port);
@@ -132,6 +134,16 @@ START_TEST(retried_and_refused)
 	ck_assert_uint_eq(st.failed, 5);
 	ck_assert_uint_eq(st.retries, 1);
 	ck_assert_ptr_nonnull(strstr(st.last_error, "400"));
+	/* One observation an export: the first covers its retry and the pause before it. */
+	metric_sender_load_times(sender, &t, true);
+	ck_assert_uint_eq(t.n, 2);
+	ck_assert_ptr_null(export_time_format_error(&t.rows[0], buf));
+	ck_assert_int_eq(t.rows[0].http_status, 200);
+	ck_assert_uint_eq(t.rows[0].h.count, 1);
+	ck_assert_uint_ge(t.rows[0].h.min, fake.requests[1].time - fake.requests[0].time);
+	ck_assert_str_eq(export_time_format_error(&t.rows[1], buf), "400");
+	metric_sender_load_times(sender, &t, false);
+	ck_assert_uint_eq(t.n, 0);
 	done();
 }
 END_TEST
@@ -212,8 +224,41 @@ START_TEST(abort_while_sending)
 }
 END_TEST
 
+static const struct { enum export_result result; int http, rpc; const char *error; } endings[] = {
+	{ EXPORT_OK, 200, -1, NULL }, { EXPORT_OK, 200, 0, NULL }, { EXPORT_PARTIAL, 200, -1, "rejected" },
+	{ EXPORT_TIMEOUT, 0, -1, "timeout" }, { EXPORT_REFUSED, 0, -1, "connection_error" },
+	{ EXPORT_FAILED, 503, -1, "503" }, { EXPORT_FAILED, 200, 14, "UNAVAILABLE" }, { EXPORT_FAILED, 0, -1, "_OTHER" },
+};
+
+START_TEST(times_by_ending)
+{
+	struct export_times t = { 0 };
+	char buf[24];
+	uint64_t all = 0;
+
+	for (int round = 1; round <= 3; round++)
+		for (size_t i = 0; i < 8; i++)
+			export_times_add(&t, &(struct export_outcome){ .result = endings[i].result, .http_status = endings[i].http,
+								       .rpc_status = endings[i].rpc }, 1000);
+	ck_assert_uint_eq(t.n, 8);
+	for (size_t i = 0; i < 8; i++) {
+		const char *error = export_time_format_error(&t.rows[i], buf);
+
+		ck_assert(endings[i].error ? error && !strcmp(error, endings[i].error) : !error);
+		ck_assert_uint_eq(t.rows[i].h.count, 3);
+	}
+	/* More endings than rows: nothing is lost. */
+	for (int status = 400; status < 500; status++)
+		export_times_add(&t, &(struct export_outcome){ .result = EXPORT_FAILED, .http_status = status, .rpc_status = -1 }, 1);
+	for (uint32_t i = 0; i < t.n; i++)
+		all += t.rows[i].h.count;
+	ck_assert_uint_eq(t.n, EXPORT_TIMES);
+	ck_assert_uint_eq(all, 124);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("metric-sender", (const TTest *const[]){ in_order, retried_and_refused, partial_success,
-		collector_comes_later, nobody_there, abort_while_sending, NULL });
+		collector_comes_later, nobody_there, abort_while_sending, times_by_ending, NULL });
 }
