@@ -5,7 +5,7 @@
     compare.py STORED OURS
 
 Every span of OURS must be in STORED with the same fields, resource and scope,
-and the other way round.  What JSON leaves open (order of attributes, numbers
+and the other way round; STORED may have spans of other traces.  What JSON leaves open (order of attributes, numbers
 or strings for 64-bit integers, empty fields written or left out) is folded.
 Prints the number of spans; exit 1 with the first differences otherwise.
 """
@@ -47,6 +47,7 @@ def load(path):
                         spans[key] = {
                             "resource": resource,
                             "resource schema": rs.get("schemaUrl", ""),
+                            "scope schema": ss.get("schemaUrl", ""),
                             "scope": (scope.get("name", ""), scope.get("version", "")),
                             "parent": s.get("parentSpanId", "").lower(),
                             "state": s.get("traceState", ""),
@@ -55,17 +56,20 @@ def load(path):
                             "start": int(s["startTimeUnixNano"]),
                             "end": int(s["endTimeUnixNano"]),
                             "attributes": attributes(s.get("attributes", [])),
-                            "links": len(s.get("links", [])),
+                            "links": tuple((x["traceId"].lower(), x["spanId"].lower(), x.get("traceState", ""),
+                                            int(x.get("flags", 0))) for x in s.get("links", [])),
                             "status": (int(s.get("status", {}).get("code", 0)),
                                        s.get("status", {}).get("message", "")),
                             "flags": int(s.get("flags", 0)),
-                            "dropped": int(s.get("droppedAttributesCount", 0)),
+                            "dropped": tuple(int(s.get("dropped%sCount" % x, 0)) for x in ("Attributes", "Links", "Events")),
                         }
     return spans
 
 
 def main():
     stored, ours = load(sys.argv[1]), load(sys.argv[2])
+    traces = {trace for trace, _ in ours}
+    stored = {key: s for key, s in stored.items() if key[0] in traces}
     bad = 0
     for key in sorted(set(stored) | set(ours)):
         if key not in stored or key not in ours:
