@@ -105,12 +105,6 @@ static void batch_put(struct batch_processor *b)
 	wake_signal(&b->progress);
 }
 
-static void batch_discard(struct batch_processor *b)
-{
-	atomic_fetch_add_explicit(&b->dropped_shutdown, b->nbatch, memory_order_relaxed);
-	batch_put(b);
-}
-
 /* As many spans as one request may have. */
 static void batch_load(struct batch_processor *b)
 {
@@ -162,6 +156,20 @@ static void note_outcome(struct batch_processor *b, const struct export_outcome 
 	pthread_mutex_unlock(&b->lock);
 }
 
+/* Nobody waits for these any more: kept where the exporter can, dropped else. */
+static void batch_discard(struct batch_processor *b)
+{
+	struct export_outcome out;
+
+	if (b->nbatch && b->exporter->ops->keep) {
+		b->exporter->ops->keep(b->exporter, b->batch, b->nbatch, &out);
+		note_outcome(b, &out, false, 0);
+	} else {
+		atomic_fetch_add_explicit(&b->dropped_shutdown, b->nbatch, memory_order_relaxed);
+	}
+	batch_put(b);
+}
+
 static void batch_export(struct batch_processor *b)
 {
 	uint64_t start = clock_mono_ns();
@@ -195,7 +203,10 @@ static void count_failed(struct batch_processor *b)
 static void give_up(struct batch_processor *b)
 {
 	if (load(&b->stop_deadline)) {
-		count_failed(b);
+		if (b->exporter->ops->keep)
+			batch_discard(b);
+		else
+			count_failed(b);
 		return;
 	}
 	store(&b->flush_failed, load(&b->flush_to));
@@ -285,7 +296,7 @@ static void *run(void *ctx)
 
 static bool may_wait(const struct batch_processor *b)
 {
-	return b->cfg.overflow != OVERFLOW_DROP && !is_aborted(b) && !load(&b->stop_deadline) &&
+	return b->cfg.overflow != OVERFLOW_DROP && (!is_aborted(b) || b->exporter->ops->keep) && !load(&b->stop_deadline) &&
 		!atomic_load_explicit(&b->exporter->failing, memory_order_acquire) &&
 		!atomic_load_explicit(&b->exporter->circuit_open, memory_order_acquire);
 }
@@ -317,7 +328,7 @@ int batch_processor_push(struct batch_processor *b, struct span *s)
 {
 	uint64_t tail, bytes, queued;
 
-	if (load(&b->stop_deadline) || is_aborted(b)) {
+	if (load(&b->stop_deadline) || (is_aborted(b) && !b->exporter->ops->keep)) {
 		atomic_fetch_add_explicit(&b->dropped_shutdown, 1, memory_order_relaxed);
 		span_pool_put(b->pool, s);
 		return -EAGAIN;

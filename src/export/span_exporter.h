@@ -39,6 +39,9 @@ struct span_exporter_ops {
 	/* ns until an export is worth trying; 0 now.  last_chance: at a flush;
 	 * UINT64_MAX then says that waiting or trying is useless.  NULL: always 0. */
 	uint64_t (*hold)(struct span_exporter *e, uint64_t now, bool last_chance);
+	/* Puts the spans where they are not lost, without the network, also after an
+	 * abort; out as of export().  NULL: there is no such place. */
+	void (*keep)(struct span_exporter *e, struct span *const *spans, size_t n, struct export_outcome *out);
 	/* From any thread and from signal handlers: abort a running export
 	 * soon (shutdown, second SIGINT) and refuse later ones. */
 	void (*abort)(struct span_exporter *e);

@@ -6,7 +6,11 @@
  * Order is kept: as long as something unsent lies in this run's segment, new
  * batches go behind it.  While the collector fails it is tried again after
  * growing pauses; in between batches go to disk at once, so the producer has
- * no reason to wait.
+ * no reason to wait.  Spans that nobody waits for any more (abort, deadline) go
+ * to disk without a try.
+ *
+ * Segments that runs before this one left (they were killed, or ended without a
+ * collector) are sent behind our own spans, a little with each export.
  */
 #include "config.h"
 #include "export/spool_exporter.h"
@@ -21,6 +25,7 @@
 
 #define TRY_NS 3000000000u	/* for one batch, before it goes to disk */
 #define DRAIN_NS 1000000000u	/* of each export for what lies on disk */
+#define ADOPT_NS 100000000u	/* of each export for what other runs left */
 #define PAUSE_FIRST_NS 1000000000u
 #define PAUSE_MOST_NS 30000000000u
 
@@ -34,6 +39,10 @@ struct spool_exporter {
 	bool backlog, said;
 	uint64_t retry_at, pause_ns;
 	uint64_t left;			/* spans on disk that are not sent */
+	char **found;			/* segments of other runs; NULL: not looked yet */
+	int nfound, at;
+	struct spool_reader adopted;	/* found[at], if open */
+	uint64_t adopted_spans;
 };
 
 static struct spool_exporter *exporter_of(struct span_exporter *e)
@@ -135,6 +144,59 @@ static void keep(struct spool_exporter *e, struct span *const *spans, size_t n, 
 	out->spooled = n;
 }
 
+/* Another run's segment that nobody works on. */
+static bool adopt_open(struct spool_exporter *e)
+{
+	while (e->adopted.fd < 0 && e->at < e->nfound)
+		if (spool_reader_open(&e->adopted, e->found[e->at]) < 0)
+			e->at++;
+	return e->adopted.fd >= 0;
+}
+
+static void adopt_close(struct spool_exporter *e)
+{
+	spool_reader_remove_if_done(&e->adopted);
+	spool_reader_close(&e->adopted);
+	e->at++;
+}
+
+/* The collector answers: a little of what lies there from before. */
+static void adopt(struct spool_exporter *e, uint64_t deadline)
+{
+	uint64_t until = clock_mono_ns() + ADOPT_NS;
+	struct spool_sent sent = { 0 };
+
+	if (!e->found) {
+		e->nfound = spool_list(spool_dir(e->spool), &e->found);
+		if (e->nfound < 0)
+			e->nfound = 0;
+	}
+	while (clock_mono_ns() < until && adopt_open(e)) {
+		if (!spool_send(&e->adopted, e->inner, until < deadline ? until : deadline, &sent))
+			break;
+		adopt_close(e);
+	}
+	e->adopted_spans += sent.spans;
+}
+
+static void adopt_fini(struct spool_exporter *e)
+{
+	if (e->adopted.fd >= 0)
+		adopt_close(e);
+	for (int i = 0; i < e->nfound; i++)
+		free(e->found[i]);
+	free(e->found);
+	if (e->adopted_spans)
+		log_msg(e->log, LOG_INFO, "%llu spans of earlier runs were delivered from %s",
+			(unsigned long long)e->adopted_spans, spool_dir(e->spool));
+}
+
+static void spool_keep(struct span_exporter *base, struct span *const *spans, size_t n, struct export_outcome *out)
+{
+	*out = (struct export_outcome){ .result = EXPORT_TIMEOUT, .rpc_status = -1 };
+	keep(exporter_of(base), spans, n, out);
+}
+
 static void spool_export(struct span_exporter *base, struct span *const *spans, size_t n, uint64_t deadline,
 			 struct export_outcome *out)
 {
@@ -155,6 +217,8 @@ static void spool_export(struct span_exporter *base, struct span *const *spans, 
 		keep(e, spans, n, out);
 	else
 		atomic_store_explicit(&e->base.failing, false, memory_order_release);	/* pairs with the producer's load */
+	if (is_delivered(out) && !e->backlog)
+		adopt(e, deadline);
 	out->unspooled = late.unspooled;
 	out->rejected_late = late.rejected_late;
 }
@@ -170,6 +234,7 @@ static void spool_free(struct span_exporter *base)
 {
 	struct spool_exporter *e = exporter_of(base);
 
+	adopt_fini(e);
 	if (e->left)
 		log_msg(e->log, LOG_WARN, "%llu spans are kept in %s; send them with: tracer send %s",
 			(unsigned long long)e->left, spool_dir(e->spool), spool_dir(e->spool));
@@ -183,6 +248,7 @@ static void spool_free(struct span_exporter *base)
 static const struct span_exporter_ops spool_ops = {
 	.name = "spool_span_exporter",
 	.export = spool_export,
+	.keep = spool_keep,
 	.abort = spool_abort,
 	.free = spool_free,
 };
@@ -208,6 +274,7 @@ int spool_exporter_new(struct span_exporter **out, struct span_exporter *inner, 
 	e->spool = spool;
 	e->log = log;
 	e->pause_ns = PAUSE_FIRST_NS;
+	e->adopted.fd = -1;
 	*out = &e->base;
 	return 0;
 }

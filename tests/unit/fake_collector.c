@@ -138,6 +138,7 @@ static void sleep_ms(unsigned ms)
 /* True: the connection goes on. */
 static bool answer(struct fake_collector *f, int fd, const struct fake_step *s)
 {
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
 	static const char filler[16384];
 	char text[1024];
 	int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Fake\r\n%sContent-Length: %zu\r\n\r\n", s->status ? s->status : 200,
@@ -165,6 +166,10 @@ static bool answer(struct fake_collector *f, int fd, const struct fake_step *s)
 			if (!send_all(fd, text + i, 1))
 				return false;
 		return send_all(fd, s->body, s->len);
+	case FAKE_INTERIM:
+		if (!send_all(fd, interim, sizeof(interim) - 1))
+			return false;
+		return send_all(fd, text, (size_t)n) && send_all(fd, s->body, s->len);
 	default:
 		return send_all(fd, text, (size_t)n) && (s->len == 0 || send_all(fd, s->body, s->len));
 	}
@@ -242,7 +247,7 @@ void fake_collector_stop(struct fake_collector *f)
 {
 	uint64_t one = 1;
 
-	if (f->listener < 0)
+	if (f->listener < 0 || !f->steps)	/* never started */
 		return;
 	ck_assert_int_eq(write(f->stop_fd, &one, sizeof(one)), sizeof(one));
 	pthread_join(f->thread, NULL);

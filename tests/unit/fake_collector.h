@@ -18,7 +18,8 @@ enum fake_act {
 	FAKE_RESET,		/* read the request, then a TCP reset */
 	FAKE_HALF,		/* half of the announced body, then close */
 	FAKE_BOMB,		/* a body that never ends */
-	FAKE_DRIP		/* the answer byte by byte, a millisecond each */
+	FAKE_DRIP,		/* the answer byte by byte, a millisecond each */
+	FAKE_INTERIM		/* 100 Continue and 103 Early Hints before the answer */
 };
 
 struct fake_step {

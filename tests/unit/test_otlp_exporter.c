@@ -62,7 +62,8 @@ static void fixture_init(struct fixture *f)
 
 static void fixture_fini(struct fixture *f)
 {
-	f->exporter->ops->free(f->exporter);
+	if (f->exporter)
+		f->exporter->ops->free(f->exporter);
 	for (size_t i = 0; i < SPANS; i++)
 		sample_free(f->spans[i]);
 	resource_put(f->resource);
@@ -134,6 +135,10 @@ static const struct expected table[] = {
 	{ { { .act = FAKE_HANG } }, 1, SECOND / 5, EXPORT_TIMEOUT, 1, 0, 0, 0, "in time" },
 	{ { { .act = FAKE_BOMB } }, 1, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "4 MiB" },
 	{ { { .act = FAKE_DRIP } }, 1, 10 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
+	{ { { .act = FAKE_INTERIM, BODY(PARTIAL) } }, 1, 10 * SECOND, EXPORT_PARTIAL, 1, SPANS - 3, 3, 0, "full" },
+	/* A coding that was not asked for is not decoded, so it cannot blow up. */
+	{ { { .status = 200, .headers = "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n", BODY("\x1f\x8b\x08") } },
+	  1, 5 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
 };
 
 static void check_row(const struct expected *x, size_t row, bool gzip)
@@ -254,6 +259,86 @@ START_TEST(test_refused_then_there)
 }
 END_TEST
 
+/* A name that does not resolve: as nobody there, or the time is over while the resolver still asks. */
+START_TEST(test_no_such_host)
+{
+	struct fixture f;
+	struct otlp_config cfg = { .endpoint = "http://collector.invalid:4318" };
+	uint64_t start = clock_mono_ns();
+	char why[256];
+
+	fixture_init(&f);
+	ck_assert_int_eq(otlp_http_exporter_new(&f.exporter, &cfg, why, sizeof(why)), 0);
+	export_once(&f, SECOND);
+	ck_assert(f.out.result == EXPORT_REFUSED || f.out.result == EXPORT_TIMEOUT);
+	ck_assert_uint_eq(f.out.accepted, 0);
+	if (f.out.result == EXPORT_REFUSED)
+		ck_assert_ptr_nonnull(strstr(f.out.message, "collector.invalid"));
+	f.exporter->ops->free(f.exporter);		/* does not wait for the resolver */
+	f.exporter = NULL;
+	ck_assert_uint_lt(clock_mono_ns() - start, 60 * SECOND);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* Proxies as libcurl's environment has them: asked for other hosts, not for this machine. */
+static const struct { const char *endpoint, *no_proxy, *line; } proxies[] = {
+	{ "http://collector.invalid:4318", "", "POST http://collector.invalid:4318/v1/traces HTTP/1.1\r\n" },
+	{ "http://collector.invalid:4318", "other.invalid", "POST http://collector.invalid:4318/v1/traces HTTP/1.1\r\n" },
+	{ "http://collector.invalid:4318", "collector.invalid", NULL },
+	{ "http://127.0.0.1:9", "", NULL },
+	{ "http://localhost:9", "", NULL },
+	{ "http://[::1]:9", "", NULL },
+};
+
+START_TEST(test_proxy)
+{
+	static const struct fake_step ok[] = { { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true, .endpoint = proxies[_i].endpoint };
+	char proxy[64], why[256];
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, ok, 1);
+	snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", f.fake.port);
+	setenv("http_proxy", proxy, 1);
+	setenv("no_proxy", proxies[_i].no_proxy, 1);
+	ck_assert_int_eq(otlp_http_exporter_new(&f.exporter, &cfg, why, sizeof(why)), 0);
+	export_once(&f, 2 * SECOND);
+	if (proxies[_i].line) {
+		ck_assert_int_eq(f.out.result, EXPORT_OK);
+		ck_assert_uint_eq(f.fake.nrequests, 1);
+		ck_assert_int_eq(strncmp(f.fake.requests[0].head, proxies[_i].line, strlen(proxies[_i].line)), 0);
+		ck_assert_uint_eq(f.fake.requests[0].spans, SPANS);
+	} else {
+		ck_assert_int_ne(f.out.result, EXPORT_OK);
+		ck_assert_uint_eq(f.fake.nrequests, 0);
+	}
+	unsetenv("http_proxy");
+	unsetenv("no_proxy");
+	fixture_fini(&f);
+}
+END_TEST
+
+/* A proxy that is not there is a collector that is not there. */
+START_TEST(test_dead_proxy)
+{
+	struct fixture f;
+	struct otlp_config cfg = { .endpoint = "http://collector.invalid:4318" };
+	char proxy[64], why[256];
+
+	fixture_init(&f);
+	snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", fake_free_port());
+	setenv("http_proxy", proxy, 1);
+	ck_assert_int_eq(otlp_http_exporter_new(&f.exporter, &cfg, why, sizeof(why)), 0);
+	export_once(&f, 10 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_REFUSED);
+	ck_assert_uint_eq(f.out.attempts, 1);
+	unsetenv("http_proxy");
+	fixture_fini(&f);
+}
+END_TEST
+
 static void *abort_later(void *ctx)
 {
 	struct fixture *f = ctx;
@@ -292,6 +377,9 @@ int main(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_faults, 0, (int)(sizeof(table) / sizeof(table[0])));
+	tcase_add_test(tcase, test_no_such_host);
+	tcase_add_loop_test(tcase, test_proxy, 0, (int)(sizeof(proxies) / sizeof(proxies[0])));
+	tcase_add_test(tcase, test_dead_proxy);
 	tcase_add_test(tcase, test_request);
 	tcase_add_test(tcase, test_split);
 	tcase_add_test(tcase, test_refused_then_there);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <tracer/error.h>
 #include "base/clock.h"
+#include "export/batch_processor.h"
 #include "export/otlp_exporter.h"
 #include "export/spool.h"
 #include "export/spool_exporter.h"
@@ -317,7 +318,8 @@ static void fixture_init(struct fixture *f, int port, uint64_t max)
 
 static void fixture_fini(struct fixture *f)
 {
-	f->e->ops->free(f->e);
+	if (f->e)
+		f->e->ops->free(f->e);
 	for (size_t i = 0; i < SPANS; i++)
 		sample_free(f->spans[i]);
 	resource_put(f->resource);
@@ -451,6 +453,107 @@ START_TEST(test_which_failures)
 }
 END_TEST
 
+/* Unsent spans of what lies in the directory. */
+static uint64_t spans_on_disk(void)
+{
+	struct spool_record rec;
+	struct spool_reader r;
+	uint64_t spans = 0;
+	char **paths;
+	int n = spool_list(dir, &paths);
+
+	for (int i = 0; i < n; i++) {
+		ck_assert_int_eq(spool_reader_open(&r, paths[i]), 0);
+		while (spool_reader_next(&r, &rec) == 1)
+			spans += rec.spans;
+		spool_reader_close(&r);
+		free(paths[i]);
+	}
+	free(paths);
+	return spans;
+}
+
+/* What runs before this one left is sent behind our own; what is in use is left alone. */
+START_TEST(test_others_are_adopted)
+{
+	int port = fake_free_port();
+	struct fake_collector fake;
+	struct export_outcome out;
+	struct spool_reader held;
+	struct fixture f;
+	char **paths;
+
+	for (int run = 0; run < 3; run++) {
+		fixture_init(&f, port, 1 << 20);
+		ck_assert_uint_eq(export_one(&f).spooled, SPANS);
+		ck_assert_uint_eq(export_one(&f).spooled, SPANS);
+		fixture_fini(&f);
+	}
+	ck_assert_int_eq(spool_list(dir, &paths), 3);
+	ck_assert_int_eq(spool_reader_open(&held, paths[1]), 0);	/* as another run would */
+	fake_collector_start(&fake, port, ok, 1);
+	fixture_init(&f, port, 1 << 20);
+	for (int i = 0; i < 50 && segments() > 1; i++) {
+		out = export_one(&f);
+		ck_assert_int_eq(out.result, EXPORT_OK);
+		ck_assert_uint_eq(out.accepted, SPANS);
+		ck_assert_uint_eq(out.unspooled, 0);		/* they are not of this run */
+	}
+	ck_assert_int_eq(segments(), 1);
+	fixture_fini(&f);
+	ck_assert_ptr_nonnull(strstr(f.logged, "40 spans of earlier runs"));
+	spool_reader_close(&held);
+	ck_assert_uint_eq(spans_on_disk(), 2 * SPANS);
+	for (int i = 0; i < 3; i++)
+		free(paths[i]);
+	free(paths);
+	fake_collector_free(&fake);
+}
+END_TEST
+
+/* An abort, or the end of the time: all that waits goes to disk. */
+START_TEST(test_abort_keeps)
+{
+	static const struct fake_step hang[] = { { .act = FAKE_HANG } };
+	struct batch_config cfg = { .batch_size = 16, .queue_size = 256, .delay_ns = 1000000, .batch_bytes = 1u << 20,
+				    .export_timeout_ns = 600 * SECOND, .block_max_ns = 600 * SECOND };
+	struct fake_collector fake;
+	struct batch_processor *b;
+	struct batch_stats st;
+	struct span_pool *pool;
+	struct fixture f;
+
+	fake_collector_start(&fake, 0, hang, 1);
+	fixture_init(&f, fake.port, 1 << 20);
+	ck_assert_int_eq(span_pool_new(&pool, 512, 512, false), 0);
+	ck_assert_int_eq(batch_processor_start(&b, &cfg, f.e, pool, NULL), 0);
+	for (int i = 0; i < 100; i++) {
+		struct span *s = span_pool_get(pool);
+
+		memcpy(s->span_id, f.spans[0]->span_id, 8);
+		ck_assert_int_eq(batch_processor_push(b, s), 0);
+	}
+	ck_assert(fake_collector_wait(&fake, 1));
+	if (_i == 0)
+		batch_processor_abort(b);
+	else
+		ck_assert_int_eq(batch_processor_flush(b, clock_mono_ns() + SECOND / 10), -ETIMEDOUT);
+	/* The root span comes after that. */
+	ck_assert_int_eq(batch_processor_push(b, span_pool_get(pool)), 0);
+	batch_processor_shutdown(b, clock_mono_ns() + (_i ? SECOND / 10 : 60 * SECOND));
+	batch_processor_stats(b, &st);
+	ck_assert_uint_eq(st.queued, 101);
+	ck_assert_uint_eq(st.spooled, 101);
+	ck_assert_uint_eq(st.dropped_shutdown + st.failed + st.dropped_full, 0);
+	batch_processor_free(b);
+	f.e = NULL;
+	span_pool_free(pool);
+	fixture_fini(&f);
+	ck_assert_uint_eq(spans_on_disk(), 101);
+	fake_collector_free(&fake);
+}
+END_TEST
+
 START_TEST(test_no_room_is_said)
 {
 	struct export_outcome out;
@@ -485,6 +588,8 @@ int main(void)
 	tcase_add_test(tcase, test_caught_up_in_the_run);
 	tcase_add_test(tcase, test_which_failures);
 	tcase_add_test(tcase, test_no_room_is_said);
+	tcase_add_test(tcase, test_others_are_adopted);
+	tcase_add_loop_test(tcase, test_abort_keeps, 0, 2);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
