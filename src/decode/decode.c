@@ -63,19 +63,6 @@ static unsigned shown_args(const struct call *c)
 	return c->desc->nargs < c->ev->nargs ? c->desc->nargs : c->ev->nargs;
 }
 
-void call_format_arg(const struct call *c, unsigned i, const struct decode_options *o, struct strbuf *out)
-{
-	struct arg a;
-
-	if (i >= shown_args(c) || i >= TRACER_ARGS_MAX)
-		return;
-	arg_init(&a, c, i, o, out);
-	if (!arg_hidden(&a))
-		arg_format(&a);
-}
-
-/* --- clone has its own order and names, as strace shows it --- */
-
 static bool clone_uses(const char *name, uint64_t flags)
 {
 	if (!strcmp(name, "parent_tid"))
@@ -87,6 +74,27 @@ static bool clone_uses(const char *name, uint64_t flags)
 	return true;
 }
 
+static bool is_clone(const struct call *c)
+{
+	return c->desc->args[0] == ARG_CLONE_FLAGS && shown_args(c) == 5;
+}
+
+bool call_format_arg(const struct call *c, unsigned i, const struct decode_options *o, struct strbuf *out)
+{
+	struct arg a;
+
+	if (i >= shown_args(c) || i >= TRACER_ARGS_MAX)
+		return false;
+	if (is_clone(c) && !clone_uses(c->desc->arg_names[i], call_arg(c->ev, 0)))
+		return false;
+	arg_init(&a, c, i, o, out);
+	if (arg_hidden(&a))
+		return false;
+	arg_format(&a);
+	return true;
+}
+
+/* clone has its own order and names, as strace shows it. */
 static void format_clone(const struct call *c, const struct decode_options *o, struct strbuf *out)
 {
 	static const struct { const char *name, *shown; } order[] = {
@@ -135,7 +143,7 @@ void call_format_args(const struct call *c, const struct decode_options *o, stru
 	struct inner_call in;
 	struct call inner;
 
-	if (c->desc->args[0] == ARG_CLONE_FLAGS && shown_args(c) == 5 && !o->raw) {
+	if (is_clone(c) && !o->raw) {
 		format_clone(c, o, out);
 	} else if (!o->raw && inner_of(c, &inner, &in) == &inner) {
 		call_format_arg(c, 0, o, out);

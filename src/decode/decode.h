@@ -39,8 +39,9 @@ struct decode_options {
 void call_init(struct call *c, const struct tracer_ev_call *ev, struct world *w,
 	       const struct clock_map *clock);
 
-/* One argument, as text: AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC. */
-void call_format_arg(const struct call *c, unsigned i, const struct decode_options *o,
+/* One argument, as text: AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC.  False, and nothing added,
+ * where the call does not take it: the mode of an open that creates nothing. */
+bool call_format_arg(const struct call *c, unsigned i, const struct decode_options *o,
 		     struct strbuf *out);
 /* All, joined with ", ". */
 void call_format_args(const struct call *c, const struct decode_options *o, struct strbuf *out);

@@ -166,9 +166,24 @@ static bool otlp_asked(const struct tracer_options *o, bool span_file)
 	return false;
 }
 
+/*
+ * A switch is on, and no endpoint that was named more explicitly speaks against it: --otlp-endpoint and
+ * TRACER_OTLP_ENDPOINT beat OTEL_SDK_DISABLED, as they beat every OTEL_*.  An endpoint of OTEL_* does
+ * not: between variables of its own the specification lets the switch win.
+ */
+static bool switched_off(const struct tracer_options *o, enum option_id id, enum option_id endpoint)
+{
+	enum tracer_origin off = o->v[id].origin, named = o->v[OPT_OTLP_ENDPOINT].origin;
+
+	if (o->v[endpoint].origin > named)
+		named = o->v[endpoint].origin;
+	return option_num(o, id) && (named < TRACER_FROM_ENVIRON || off >= named);
+}
+
 bool options_want_otlp(const struct tracer_options *o, bool span_file)
 {
-	if (option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_TRACES_EXPORTER) || option_num(o, OPT_DETAIL) == DETAIL_METRICS)
+	if (switched_off(o, OPT_SDK_DISABLED, OPT_OTLP_ENDPOINT) || switched_off(o, OPT_TRACES_EXPORTER, OPT_OTLP_ENDPOINT) ||
+	    option_num(o, OPT_DETAIL) == DETAIL_METRICS)
 		return false;
 	return otlp_asked(o, span_file);
 }
@@ -177,7 +192,8 @@ bool options_want_metrics(const struct tracer_options *o, bool file)
 {
 	bool wanted = option_num(o, OPT_DETAIL) == DETAIL_METRICS || option_num(o, OPT_METRICS) || option_num(o, OPT_SELF_METRICS);
 
-	if (!wanted || option_num(o, OPT_SDK_DISABLED) || option_num(o, OPT_METRICS_EXPORTER))
+	if (!wanted || switched_off(o, OPT_SDK_DISABLED, OPT_METRICS_ENDPOINT) ||
+	    switched_off(o, OPT_METRICS_EXPORTER, OPT_METRICS_ENDPOINT))
 		return false;
 	return !file || otlp_asked(o, true) || option_given(o, OPT_METRICS_ENDPOINT);
 }

@@ -73,8 +73,8 @@ static void add_args(struct json *j, struct json_writer *w, const struct call *c
 {
 	json_open_array(w, "args");
 	for (unsigned i = 0; i < c->ev->nargs && i < c->desc->nargs; i++) {
-		call_format_arg(c, i, &j->cfg.decode, &j->text);
-		add_text(j, w, NULL);
+		if (call_format_arg(c, i, &j->cfg.decode, &j->text))
+			add_text(j, w, NULL);
 	}
 	json_close_array(w);
 }

@@ -50,8 +50,8 @@ static void add_arguments(struct span_builder *b, struct span *s, const struct c
 			continue;
 		}
 		strbuf_reset(&b->text);
-		call_format_arg(c, i, &b->decode, &b->text);
-		span_add_element(s, b->text.p, b->text.len);
+		if (call_format_arg(c, i, &b->decode, &b->text))
+			span_add_element(s, b->text.p, b->text.len);
 	}
 	span_close_array(s);
 }

@@ -43,12 +43,25 @@ bool refusal_probe_capable(void)
 	return p && (strtoull(p + 7, NULL, 16) >> CAP_SYS_PTRACE_BIT & 1);
 }
 
+static int thread_count(void *ctx, pid_t tid)
+{
+	(void)tid;
+	return ++*(int *)ctx > 1;
+}
+
 void refusal_load(struct refusal *r, pid_t pid, int err, bool child)
 {
 	struct proc_status own;
+	struct proc_stat st;
+	int threads = 0;
 
 	*r = (struct refusal){ .err = err, .our_uid = getuid(), .child = child };
 	r->known = proc_status_load(pid, &r->status) == 0;
+	r->self = r->known && r->status.tgid == getpid();
+	r->ended = proc_stat_load(pid, &st) == 0 && (st.state == 'Z' || st.state == 'X');
+	if (r->ended)
+		proc_tasks_read(pid, thread_count, &threads);
+	r->threads_live = threads > 1;
 	r->capable = refusal_probe_capable();
 	r->yama = yama_scope();
 	r->filtered = proc_status_load(getpid(), &own) == 0 && own.seccomp == 2;
@@ -56,7 +69,9 @@ void refusal_load(struct refusal *r, pid_t pid, int err, bool child)
 
 static void advice_format(const struct refusal *r, char *buf, size_t len)
 {
-	if (r->known && r->status.tracer)
+	if (r->self)
+		snprintf(buf, len, "It is tracer itself. Another tracer may trace it: tracer -- tracer ...");
+	else if (r->known && r->status.tracer)
 		snprintf(buf, len, "It is already traced by pid %d: a process has one tracer at a time.",
 			 (int)r->status.tracer);
 	else if (r->known && r->status.kernel_thread)
@@ -83,8 +98,15 @@ static void advice_format(const struct refusal *r, char *buf, size_t len)
 
 void refusal_format(const struct refusal *r, char *buf, size_t len)
 {
-	if (r->err == -ESRCH)
-		snprintf(buf, len, "There is no such process.");
+	if (r->ended && r->threads_live)
+		snprintf(buf, len, "Its first thread has ended and others go on: such a process cannot be attached to. "
+				   "Start it under tracer.");
+	else if (r->ended)
+		snprintf(buf, len, "It has ended (a zombie, whose exit status pid %d has not taken yet): "
+				   "nothing is left to trace.", (int)r->status.ppid);
+	else if (r->err == -ESRCH)
+		snprintf(buf, len, "There is no such process here. Look for its number with ps -e or pgrep NAME; "
+				   "to trace it from its start: tracer COMMAND.");
 	else if (r->err == -EPERM || r->err == -EACCES)
 		advice_format(r, buf, len);
 	else

@@ -15,6 +15,9 @@ struct refusal {
 	int err;		/* negative errno of the request */
 	bool known;		/* status is filled */
 	struct proc_status status;	/* of the process that was to be traced */
+	bool ended;		/* its first thread is a zombie ... */
+	bool threads_live;	/* ... and others are not */
+	bool self;		/* it is ourselves */
 	uid_t our_uid;
 	bool capable;		/* we have CAP_SYS_PTRACE */
 	int yama;		/* kernel.yama.ptrace_scope, -1: not there */

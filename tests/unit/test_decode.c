@@ -728,12 +728,21 @@ START_TEST(one_argument)
 
 	begin();
 	call_init(&c, call_of(X, 1, "openat", 3, A(AT_FDCWD), str("/x"), A(O_RDWR), A(0)), w, NULL);
-	call_format_arg(&c, 2, &opt, &text);
+	ck_assert(call_format_arg(&c, 2, &opt, &text));
 	ck_assert_str_eq(text.p, "O_RDWR");
 	strbuf_reset(&text);
-	call_format_arg(&c, 3, &opt, &text);	/* not used: nothing is created */
-	call_format_arg(&c, 9, &opt, &text);
+	ck_assert(!call_format_arg(&c, 3, &opt, &text));	/* not taken: nothing is created */
+	ck_assert(!call_format_arg(&c, 9, &opt, &text));
 	ck_assert_str_eq(text.p, "");
+	call_init(&c, call_of(X, 1, "openat", 3, A(AT_FDCWD), str("/x"), A(O_RDWR | O_CREAT), A(0640)), w, NULL);
+	ck_assert(call_format_arg(&c, 3, &opt, &text));
+	ck_assert_str_eq(text.p, "0640");
+	strbuf_reset(&text);
+	call_init(&c, call_of(X, 1, "clone", 9, A(CLONE_SETTLS), A(0), A(1), A(2), A(0x30)), w, NULL);
+	ck_assert(!call_format_arg(&c, 2, &opt, &text));	/* no CLONE_PARENT_SETTID */
+	ck_assert(!call_format_arg(&c, 3, &opt, &text));
+	ck_assert(call_format_arg(&c, 4, &opt, &text));
+	ck_assert_str_eq(text.p, "0x30");
 	end();
 }
 END_TEST

@@ -403,6 +403,32 @@ START_TEST(otel_switches)
 }
 END_TEST
 
+/* What the command line or TRACER_* name beats what OTEL_* switch off; a switch of the same origin wins. */
+static const struct { const char *env1, *env2, *name, *value, *name2, *value2; bool want; } switches[] = {
+	{ "OTEL_SDK_DISABLED=true", NULL, "otlp-endpoint", "http://x", NULL, NULL, true },
+	{ "OTEL_TRACES_EXPORTER=none", NULL, "otlp-endpoint", "http://x", NULL, NULL, true },
+	{ "OTEL_SDK_DISABLED=true", "TRACER_OTLP_ENDPOINT=http://x", NULL, NULL, NULL, NULL, true },
+	{ "OTEL_SDK_DISABLED=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x", NULL, NULL, NULL, NULL, false },
+	{ "OTEL_SDK_DISABLED=true", NULL, "perf-mode", "balanced", NULL, NULL, false },
+	{ "TRACER_SDK_DISABLED=yes", NULL, "otlp-endpoint", "http://x", NULL, NULL, true },
+	{ "TRACER_SDK_DISABLED=yes", "TRACER_OTLP_ENDPOINT=http://x", NULL, NULL, NULL, NULL, false },
+	{ NULL, NULL, "otlp-endpoint", "http://x", "sdk-disabled", NULL, false },
+	{ NULL, NULL, "otlp-endpoint", "http://x", "traces-exporter", "none", false },
+	{ NULL, NULL, "otlp-endpoint", "http://x", NULL, NULL, true },
+};
+
+START_TEST(explicit_endpoint_beats_switches)
+{
+	if (switches[_i].name)
+		ck_assert_int_eq(set(switches[_i].name, switches[_i].value), 0);
+	if (switches[_i].name2)
+		ck_assert_int_eq(set(switches[_i].name2, switches[_i].value2), 0);
+	ck_assert_int_eq(env(switches[_i].env1, switches[_i].env2, NULL), 0);
+	ck_assert_int_eq(check_all(), 0);
+	ck_assert_int_eq(options_want_otlp(o, false), switches[_i].want);
+}
+END_TEST
+
 static const struct { const char *name, *value, *env; bool file, want; } wants_metrics[] = {
 	{ NULL, NULL, NULL, false, false }, { "otlp-endpoint", "http://x", NULL, false, false },
 	{ "detail", "metrics", NULL, false, true }, { "metrics", NULL, NULL, false, true },
@@ -487,6 +513,7 @@ int main(void)
 	tcase_add_test(t, otel_value_forms);
 	tcase_add_test(t, default_endpoint_follows_protocol);
 	tcase_add_test(t, otel_switches);
+	tcase_add_loop_test(t, explicit_endpoint_beats_switches, 0, COUNT(switches));
 	tcase_add_test(t, spool_rules);
 	tcase_add_test(t, distance);
 	suite_add_tcase(s, t);

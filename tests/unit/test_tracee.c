@@ -197,6 +197,10 @@ START_TEST(advice)
 {
 	static const struct { struct refusal r; const char *want; } table[] = {
 		{ { .err = -ESRCH }, "no such process" },
+		{ { .err = -ESRCH }, "pgrep NAME" },
+		{ { .err = -EPERM, .known = true, .ended = true, .status = { .ppid = 12 } }, "zombie, whose exit status pid 12" },
+		{ { .err = -EPERM, .known = true, .ended = true, .threads_live = true }, "Start it under tracer" },
+		{ { .err = -EPERM, .known = true, .self = true }, "tracer itself" },
 		{ { .err = -EPERM, .known = true, .status = { .tracer = 77 } }, "already traced by pid 77" },
 		{ { .err = -EPERM, .known = true, .status = { .kernel_thread = true }, .capable = true, .yama = -1 },
 		  "kernel thread" },
