@@ -107,6 +107,7 @@ struct tracer_event *emitter_reserve(struct emitter *e, uint32_t size)
 void emitter_commit(struct emitter *e, struct tracer_event *ev)
 {
 	ring_commit(e->ring, ev);
+	ring_set_bell(e->rings);
 	if (++e->commits % WAKE_COMMITS == 0 && ring_used(e->ring) > e->ring->size / 2)
 		ring_set_wake(e->rings);
 }

@@ -46,6 +46,8 @@ struct ring_set {
 	atomic_bool finished;
 	_Atomic uint32_t wake;		/* futex: consumer sleeps on it */
 	_Atomic uint32_t sleeping;	/* consumer is about to */
+	_Atomic uint32_t idle;		/* and wants the bell for the next record; taken back by who rings */
+	_Atomic uint32_t shared;	/* rings that the supervisor does not write */
 	_Atomic uint32_t drained;	/* futex: supervisor sleeps on it */
 	_Atomic uint32_t drain_waiters;
 	_Atomic uint64_t added;
@@ -183,6 +185,8 @@ int ring_set_add(struct ring_set *s, void *mem, uint64_t size,
 	/* Release pairs with the acquire in adopt(). */
 	atomic_store_explicit(&s->slots[index], slot, memory_order_release);
 	atomic_fetch_add_explicit(&s->added, 1, memory_order_relaxed);
+	if (slot->ring.shared)
+		atomic_fetch_add_explicit(&s->shared, 1, memory_order_relaxed);
 	if (index >= atomic_load_explicit(&s->top, memory_order_relaxed))
 		atomic_store_explicit(&s->top, index + 1, memory_order_release);
 	return 0;
@@ -210,6 +214,19 @@ void ring_set_wake(struct ring_set *s)
 	atomic_fetch_add_explicit(&s->wake, 1, memory_order_seq_cst);
 	if (atomic_load_explicit(&s->sleeping, memory_order_seq_cst))
 		futex_wake(&s->wake);
+}
+
+void ring_set_bell(struct ring_set *s)
+{
+	/* The exchange and that in ring_set_wait_idle() are in one order: either we see that the
+	 * consumer is idle, or it sees what was committed before. */
+	if (atomic_exchange_explicit(&s->idle, 0, memory_order_acq_rel))
+		ring_set_wake(s);
+}
+
+uint32_t ring_set_shared(const struct ring_set *s)
+{
+	return atomic_load_explicit(&((struct ring_set *)s)->shared, memory_order_relaxed);
 }
 
 uint32_t ring_set_drained(const struct ring_set *s)
@@ -279,6 +296,8 @@ static void stats_add(struct ring_set_stats *st, const struct ring *r)
 static void slot_release(struct ring_set *s, struct ring_slot *slot)
 {
 	stats_add(&s->stats, &slot->ring);
+	if (slot->ring.shared)
+		atomic_fetch_sub_explicit(&s->shared, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->slots[slot->index], NULL, memory_order_release);
 	slot_free(slot);
 }
@@ -421,6 +440,28 @@ void ring_set_wait(struct ring_set *s, uint64_t ns)
 	atomic_store_explicit(&s->sleeping, 1, memory_order_seq_cst);
 	futex_wait(&s->wake, s->seen_wake, ns);
 	atomic_store_explicit(&s->sleeping, 0, memory_order_relaxed);
+}
+
+static bool records_wait(struct ring_set *s)
+{
+	size_t top = atomic_load_explicit(&s->top, memory_order_acquire);
+
+	for (size_t i = 0; i < top; i++) {
+		struct ring_slot *slot = atomic_load_explicit(&s->slots[i], memory_order_acquire);
+
+		if (slot && !slot->ring.shared && ring_used(&slot->ring))
+			return true;
+	}
+	return false;
+}
+
+void ring_set_wait_idle(struct ring_set *s, uint64_t ns)
+{
+	/* Before the look; pairs with the exchange in ring_set_bell(). */
+	atomic_exchange_explicit(&s->idle, 1, memory_order_acq_rel);
+	if (!records_wait(s))
+		ring_set_wait(s, ns);
+	atomic_store_explicit(&s->idle, 0, memory_order_relaxed);
 }
 
 void ring_set_stats(const struct ring_set *s, struct ring_set_stats *out)

@@ -39,6 +39,9 @@ void ring_set_close(struct ring_set *s, struct ring *r);
 void ring_set_finish(struct ring_set *s);
 /* Supervisor: consumer please look now (a ring is more than half full, a task waits). */
 void ring_set_wake(struct ring_set *s);
+/* Supervisor, after a commit to a private ring: wakes the consumer if it sleeps in
+ * ring_set_wait_idle(), and makes no system call otherwise. */
+void ring_set_bell(struct ring_set *s);
 
 /* Consumer.  NULL: nothing now. */
 const struct tracer_event *ring_set_next(struct ring_set *s);
@@ -46,6 +49,11 @@ void ring_set_consume(struct ring_set *s);	/* the record last returned by next *
 bool ring_set_done(const struct ring_set *s);	/* finished and drained */
 /* Sleep until woken or for at most ns. */
 void ring_set_wait(struct ring_set *s, uint64_t ns);
+/* The same until a private ring has a record, which its producer's bell tells at once.  Shared
+ * rings have no bell (it would be a system call of the traced program): where
+ * ring_set_shared() is not 0 they have to be looked at after a time. */
+void ring_set_wait_idle(struct ring_set *s, uint64_t ns);
+uint32_t ring_set_shared(const struct ring_set *s);	/* shared rings that are not released; atomic */
 /* How many times room was made (the supervisor retries parked tasks when it changes); atomic. */
 uint32_t ring_set_drained(const struct ring_set *s);
 /* Supervisor with nothing else to do: sleep until drained is not seen any more,

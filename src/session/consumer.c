@@ -5,12 +5,17 @@
  * summary from the raw record, decoding and spans only where a sink or the
  * span builder is there to take them.
  *
- * When there is nothing to do it waits for 1 ms, then longer, up to 50 ms; the
- * supervisor wakes it when a ring fills up.
+ * When it has drained all it waits for 1 ms, so that records which come one by
+ * one are taken together.  If there was none it is idle: the next record of the
+ * supervisor wakes it at once.  What is recorded inside a program rings no
+ * bell: for such rings it looks again after 1 ms for as long as 20 ms, then
+ * after 10 ms for a second, then every 50 ms.  A ring that fills up wakes it in
+ * any case.
  */
 #include "config.h"
 #include "session/consumer.h"
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +24,9 @@
 
 #define WAIT_MIN_NS 1000000ull
 #define WAIT_MAX_NS 50000000ull
+#define WAIT_MEDIUM_NS 10000000ull
+#define WAITS_SHORT 20u			/* waits before they get longer ... */
+#define WAITS_MEDIUM 120u		/* ... and long: after a second */
 #define WAIT_SLICE_NS 100000000ull
 #define TICK_NS 100000000ull		/* fold interval is looked at */
 #define DRAIN_MAX 4096u			/* records between two looks at the clock */
@@ -198,14 +206,25 @@ static unsigned drain(struct consumer *c)
 	return n;
 }
 
+/* waits: how many there were since the latest record. */
+static void wait_for_records(struct consumer *c, unsigned waits)
+{
+	uint64_t ns = waits < WAITS_SHORT ? WAIT_MIN_NS : waits < WAITS_MEDIUM ? WAIT_MEDIUM_NS : WAIT_MAX_NS;
+
+	if (!waits)
+		ring_set_wait(c->rings, WAIT_MIN_NS);
+	else
+		ring_set_wait_idle(c->rings, ring_set_shared(c->rings) ? ns : WAIT_MAX_NS);
+}
+
 static void consume_all(struct consumer *c)
 {
-	uint64_t wait = WAIT_MIN_NS;
+	unsigned waits = 0;
 	bool flushed = true;
 
 	for (;;) {
 		if (drain(c)) {
-			wait = WAIT_MIN_NS;
+			waits = 0;
 			flushed = false;
 			step_timers(c);
 			continue;
@@ -215,8 +234,8 @@ static void consume_all(struct consumer *c)
 		if (!flushed)
 			outputs_flush(c->outputs);
 		flushed = true;
-		ring_set_wait(c->rings, wait);
-		wait = wait * 2 > WAIT_MAX_NS ? WAIT_MAX_NS : wait * 2;
+		wait_for_records(c, waits);
+		waits += waits < UINT_MAX;
 		step_timers(c);
 	}
 }

@@ -316,8 +316,81 @@ START_TEST(wake_is_not_lost)
 }
 END_TEST
 
+/* One record at a time, the next when the consumer has the last: each finds it idle or about to
+ * be.  A bell that is not rung or not heard hangs for an hour. */
+struct bell { struct ring_set *s; struct ring *ring; _Atomic uint32_t taken; };
+
+static void *bell_ringer(void *arg)
+{
+	struct bell *b = arg;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct tracer_ev_lost *ev = (void *)ring_reserve(b->ring, sizeof(*ev));
+
+		ev->head = (struct tracer_event){ .size = sizeof(*ev), .kind = TRACER_EV_LOST, .time = clock_mono_ns() };
+		ev->count = i;
+		ring_commit(b->ring, &ev->head);
+		ring_set_bell(b->s);
+		while (atomic_load(&b->taken) == i)
+			sched_yield();
+	}
+	ring_set_close(b->s, b->ring);
+	ring_set_finish(b->s);
+	return NULL;
+}
+
+START_TEST(bell_is_not_lost)
+{
+	const struct tracer_event *ev;
+	struct bell b = { 0 };
+	uint32_t n = 0;
+	pthread_t t;
+
+	ck_assert_int_eq(ring_set_new(&b.s, 2), 0);
+	ring_set_set_clock(b.s, TRACER_CLOCK_MONOTONIC);
+	ck_assert_int_eq(ring_set_add(b.s, NULL, 4096, NULL, NULL, &b.ring), 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, bell_ringer, &b), 0);
+	while (!ring_set_done(b.s)) {
+		ev = ring_set_next(b.s);
+		if (!ev) {
+			ring_set_wait_idle(b.s, 3600000000000ull);
+			continue;
+		}
+		ck_assert_uint_eq(((const struct tracer_ev_lost *)(const void *)ev)->count, n);
+		ring_set_consume(b.s);
+		atomic_store(&b.taken, ++n);
+	}
+	ck_assert_uint_eq(n, 20000);
+	pthread_join(t, NULL);
+	ring_set_free(b.s);
+}
+END_TEST
+
+/* What the traced program writes itself is counted: it has to be looked at. */
+START_TEST(shared_rings_are_counted)
+{
+	struct ring_map map;
+	struct ring_set *s;
+	struct ring *mine, *its;
+
+	ck_assert_int_eq(ring_set_new(&s, 2), 0);
+	ck_assert_int_eq(ring_map_open(&map, 4096, true), 0);
+	ck_assert_int_eq(ring_init_shared(map.mem, 4096), 0);
+	ck_assert_int_eq(ring_set_add(s, NULL, 4096, NULL, NULL, &mine), 0);
+	ck_assert_uint_eq(ring_set_shared(s), 0);
+	ck_assert_int_eq(ring_set_add(s, map.mem, 4096, NULL, NULL, &its), 0);
+	ck_assert_uint_eq(ring_set_shared(s), 1);
+	ring_set_close(s, its);
+	ck_assert_ptr_null(ring_set_next(s));
+	ck_assert_uint_eq(ring_set_shared(s), 0);
+	ring_set_free(s);
+	ring_map_close(&map);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("ring_set", (const TTest *const[]){ merges_by_time, closed_slot_is_used_again, bad_ring_alone,
-							     threads, wake_is_not_lost, NULL });
+							     threads, wake_is_not_lost, bell_is_not_lost,
+							     shared_rings_are_counted, NULL });
 }
