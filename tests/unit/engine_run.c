@@ -37,6 +37,17 @@ static void record_keep(struct engine_run *r, const struct tracer_event *ev)
 	r->count++;
 }
 
+static void hold_until_full(struct engine_run *r)
+{
+	struct timespec nap = { 0, 1000000 };
+	struct ring_set_stats st = { 0 };
+
+	while (!st.waits && !ring_set_done(r->cfg.rings)) {
+		nanosleep(&nap, NULL);
+		ring_set_stats(r->cfg.rings, &st);
+	}
+}
+
 static void *consume(void *arg)
 {
 	struct engine_run *r = arg;
@@ -44,6 +55,8 @@ static void *consume(void *arg)
 	const struct tracer_event *ev;
 
 	nanosleep(&hold, NULL);
+	if (r->hold_full)
+		hold_until_full(r);
 	while (!ring_set_done(r->cfg.rings)) {
 		ev = ring_set_next(r->cfg.rings);
 		if (!ev) {

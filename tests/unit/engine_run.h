@@ -28,6 +28,7 @@ struct engine_run {
 	pthread_t consumer;
 	bool slow;			/* sleeps after each record */
 	unsigned hold_ms;		/* takes nothing for so long at first */
+	bool hold_full;			/* takes nothing until a record found no room */
 	struct log log_to;
 	struct engine_selection selection;
 	struct capture_limits limits;

@@ -394,7 +394,7 @@ END_TEST
 START_TEST(full_ring_blocks)
 {
 	r.cfg.ring_size = 65536 * 2;
-	r.hold_ms = 300;
+	r.hold_full = true;
 	RUN("fx_threads", "4", "2000");
 	run_ok();
 	ck_assert_uint_eq(engine_run_calls(&r, -1, "getppid"), 8000);
@@ -411,7 +411,7 @@ START_TEST(full_ring_drops)
 
 	r.cfg.ring_size = 65536 * 2;
 	r.cfg.overflow = ENGINE_DROP;
-	r.hold_ms = 300;
+	r.hold_full = true;
 	RUN("fx_threads", "4", "2000");
 	run_ok();
 	while ((ev = engine_run_next(&r, ev)))
