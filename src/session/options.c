@@ -313,7 +313,12 @@ int tracer_options_set(struct tracer_options *o, const char *name, const char *v
 			     mark ? value : "") < 0)
 			return -ENOMEM;
 	}
-	r = option_set(o, row, text ? text : value, origin, NULL, why, whylen);
+	/* strace's -ff: the letter twice. */
+	if (!text && !value && row == &option_rows[OPT_FOLLOW_FORKS] && o->v[OPT_FOLLOW_FORKS].origin == TRACER_FROM_OPTION &&
+	    origin == TRACER_FROM_OPTION)
+		r = option_set(o, &option_rows[OPT_OUTPUT_SEPARATELY], "yes", origin, NULL, why, whylen);
+	else
+		r = option_set(o, row, text ? text : value, origin, NULL, why, whylen);
 	free(text);
 	return r;
 }

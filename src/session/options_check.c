@@ -114,7 +114,7 @@ static int check_exclusive(const struct tracer_options *o, char *why, size_t why
 {
 	static const struct { enum option_id a, b; } pairs[] = {
 		{ OPT_SUCCESSFUL_ONLY, OPT_FAILED_ONLY }, { OPT_ATTACH, OPT_RECORDING }, { OPT_ATTACH, OPT_USER },
-		{ OPT_ATTACH, OPT_ARGV0 }, { OPT_ATTACH, OPT_ENV },
+		{ OPT_OUTPUT_SEPARATELY, OPT_SUMMARY_ONLY }, { OPT_OUTPUT_SEPARATELY, OPT_SUMMARY }, { OPT_ATTACH, OPT_ARGV0 }, { OPT_ATTACH, OPT_ENV },
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

@@ -79,6 +79,34 @@ static bool takes_summary(const struct outputs *outs)
 	return false;
 }
 
+/* -ff: text becomes one file for each task; what is no file or no text cannot. */
+static int choose_separate(struct outputs *outs, char *why, size_t whylen)
+{
+	const char *target;
+
+	for (unsigned i = 0; i < outs->n; i++) {
+		struct output *out = &outs->list[i];
+
+		target = out->target;
+		if (!target || !strcmp(target, "-") || target[0] == '|') {
+			snprintf(why, whylen, "-ff writes a file for each task: name it with -o FILE%s%s", target ? ", not -o " : "",
+				 target ? target : "");
+			return -TRACER_ERR_USAGE;
+		}
+		if (!is_text(out)) {
+			snprintf(why, whylen, "-ff writes text, a file for each task; -o %s is %s, where each line has its task: leave out -ff",
+				 target, out->ops->name);
+			return -TRACER_ERR_USAGE;
+		}
+		out->ops = &sink_split;
+	}
+	if (!outs->n) {
+		snprintf(why, whylen, "-ff writes a file for each task: name it with -o FILE");
+		return -TRACER_ERR_USAGE;
+	}
+	return 0;
+}
+
 int outputs_choose(struct outputs *outs, const struct tracer_options *o, char *why, size_t whylen)
 {
 	const struct option_value *files = &o->v[OPT_OUTPUT];
@@ -100,6 +128,8 @@ int outputs_choose(struct outputs *outs, const struct tracer_options *o, char *w
 		r = choose_one(outs, NULL, named ? named : sink_lookup("text"), why, whylen);
 	if (!r && (only || option_num(o, OPT_SUMMARY)) && !takes_summary(outs))
 		r = choose_one(outs, NULL, NULL, why, whylen);
+	if (!r && option_num(o, OPT_OUTPUT_SEPARATELY))
+		r = choose_separate(outs, why, whylen);
 	note_wants(outs);
 	return r;
 }
@@ -127,6 +157,7 @@ void sink_config_load(struct sink_config *c, const struct tracer_options *o)
 		.ip = option_num(o, OPT_INSTRUCTION_POINTER) != 0,
 		.show_ids = option_num(o, OPT_DECODE_PIDS) != 0,
 		.column = (uint32_t)option_num(o, OPT_COLUMNS),
+		.append = option_num(o, OPT_APPEND) != 0,
 		.quiet_attach = option_num(o, OPT_QUIET) > 0,
 		.quiet_exit = option_num(o, OPT_QUIET) > 1,
 	};
@@ -204,14 +235,14 @@ static int open_one(struct output *out, const struct tracer_options *o, const st
 {
 	struct sink_config cfg = *base;
 	const char *name = out->target ? out->target : "stderr";
-	int r = open_fd(out, option_num(o, OPT_APPEND));
+	int r = out->ops && out->ops->own_files ? 0 : open_fd(out, option_num(o, OPT_APPEND));
 
 	if (r < 0) {
 		snprintf(why, whylen, "cannot write to %s: %s", name, strerror(-r));
 		return r;
 	}
 	out->out.name = name;
-	out->out.terminal = isatty(out->out.fd);
+	out->out.terminal = out->out.fd >= 0 && isatty(out->out.fd);
 	cfg.out = out->out;
 	cfg.color = use_color(o, out->out.terminal);
 	if (!out->ops)

@@ -34,6 +34,7 @@ struct sink_config {
 	bool show_ids;			/* -Y: comm behind the pid */
 	uint32_t column;		/* -a */
 	bool color;
+	bool append;			/* -A; for sinks that open files themselves */
 	bool quiet_attach, quiet_exit;	/* -q, -qq */
 	const struct clock_map *clock;
 	struct world *world;
@@ -43,6 +44,7 @@ struct sink;
 struct sink_ops {
 	const char *name;		/* --format NAME */
 	const char *const *suffixes;	/* of -o FILE, NULL-terminated; longest match wins */
+	bool own_files;			/* opens its files itself: out.name says where, out.fd is -1 */
 	bool wants_outside;		/* sees calls outside the selection, too */
 	int (*open)(const struct sink_config *cfg, struct sink **out);
 	/* Every record, raw.  Also the points of the clock map: the first before all other
@@ -59,6 +61,7 @@ struct sink_ops {
 struct sink { const struct sink_ops *ops; };
 
 extern const struct sink_ops *const sinks[];	/* registry, NULL-terminated */
+extern const struct sink_ops sink_split;	/* -ff: text in a file for each task; not in the registry */
 const struct sink_ops *sink_lookup(const char *name);
 const struct sink_ops *sink_by_suffix(const char *filename);
 
