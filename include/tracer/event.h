@@ -38,6 +38,7 @@ enum tracer_event_kind {
 	TRACER_EV_CLOCK,	/* struct tracer_ev_clock: calibration point */
 	TRACER_EV_LOST,		/* struct tracer_ev_lost: records that were not written */
 	TRACER_EV_ENGINE,	/* struct tracer_ev_text: a task changed its way of being traced, and why */
+	TRACER_EV_CONTEXT,	/* struct tracer_ev_context: trace context that tracer gave, or that a program has */
 	TRACER_EV_KINDS
 };
 
@@ -183,6 +184,27 @@ struct tracer_ev_clock {
 	uint64_t rate;		/* nanoseconds per tick, times 2^32 */
 };
 
+enum tracer_context_what {
+	TRACER_CONTEXT_RUN = 1,	/* trace and root span of the run, as in TRACEPARENT; before all else */
+	TRACER_CONTEXT_IMAGE,	/* behind an exec: the process span's id, as the new image finds it in TRACEPARENT;
+				   parent_id where TRACEPARENT named another span than the process was given, else 0 */
+	TRACER_CONTEXT_THREAD,	/* from here on this is the thread's active span; all zero: none */
+	TRACER_CONTEXT_PROCESS,	/* payload: what the process tells of itself (a ProcessContext message) */
+	TRACER_CONTEXTS
+};
+
+struct tracer_ev_context {
+	struct tracer_event head;
+	uint8_t what;		/* enum tracer_context_what */
+	uint8_t trace_flags;	/* W3C */
+	uint16_t reserved0;
+	uint32_t len;
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+	uint8_t parent_id[8];
+	uint8_t payload[];	/* len bytes */
+};
+
 struct tracer_ev_lost {
 	struct tracer_event head;
 	uint64_t count;
@@ -195,6 +217,7 @@ _Static_assert(sizeof(struct tracer_ev_task) == 72, "task record is ABI");
 _Static_assert(sizeof(struct tracer_ev_exec) == 112, "exec record is ABI");
 _Static_assert(sizeof(struct tracer_ev_exit) == 88, "exit record is ABI");
 _Static_assert(sizeof(struct tracer_ev_signal) == 48, "signal record is ABI");
+_Static_assert(sizeof(struct tracer_ev_context) == 64, "context record is ABI");
 _Static_assert(sizeof(struct tracer_ev_clock) == 56, "clock record is ABI");
 
 #define TRACER_ALIGN8(n) (((n) + 7u) & ~(uint32_t)7u)

@@ -75,6 +75,12 @@ static void x86_call_set(struct arch_regs *regs, const struct arch_call *call)
 	}
 }
 
+/* The code segment of 32-bit programs (arch/x86/include/asm/segment.h, __USER32_CS). */
+static unsigned x86_word(const struct arch_regs *regs)
+{
+	return regs->r.cs == 0x23 ? 4 : 8;
+}
+
 static uint64_t x86_ip(const struct arch_regs *regs)
 {
 	return regs->r.rip;
@@ -125,6 +131,7 @@ const struct arch arch_x86_64 = {
 	.audit_of = x86_audit_of,
 	.call_load = x86_call_load,
 	.call_set = x86_call_set,
+	.word = x86_word,
 	.ip = x86_ip,
 	.sp = x86_sp,
 	.ret = x86_ret,

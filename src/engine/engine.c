@@ -40,6 +40,8 @@ const char *const engine_stat_names[ENGINE_STATS] = {
 	[ENGINE_STAT_SITES_LEARNT] = "sites learnt",
 	[ENGINE_STAT_COPIES] = "patched copies of files",
 	[ENGINE_STAT_COPIES_REFUSED] = "files and sites not learnt",
+	[ENGINE_STAT_NOT_PROPAGATED] = "execs without our TRACEPARENT",
+	[ENGINE_STAT_CONTEXTS] = "contexts read",
 };
 
 /* NAME or NAME:VARIANT; the length of NAME. */

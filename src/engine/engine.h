@@ -34,6 +34,15 @@ struct engine_inherit {
 	uint64_t ignored;		/* bit sig-1: ... to SIG_IGN where set here, else to SIG_DFL */
 };
 
+/* Trace context of the run, as the root program has it in its environment. */
+struct engine_context {
+	uint8_t trace_id[16];
+	uint8_t span_id[8];		/* the root span */
+	uint8_t trace_flags;
+	const char *trace_state;	/* NULL none */
+	const char *baggage;		/* for an environment that has none; NULL none */
+};
+
 struct engine_config {
 	/* What to run: argv != NULL, or pids. */
 	const char *file;		/* resolved path to execute */
@@ -57,6 +66,8 @@ struct engine_config {
 	bool pin;			/* keep the supervisor beside its tracee's CPU where that pays */
 	uid_t run_uid; gid_t run_gid; bool run_as;	/* -u */
 	const char *run_user;
+	const struct engine_context *context;	/* NULL: programs are given none */
+	bool propagate;			/* TRACEPARENT is changed at each exec */
 	const struct log *log;
 	struct ring_set *rings;
 };
@@ -80,6 +91,7 @@ enum engine_stat {
 	ENGINE_STAT_SITES_PATCHED, ENGINE_STAT_SITES_UNPATCHABLE, ENGINE_STAT_INJECTIONS,
 	ENGINE_STAT_EVICTIONS, ENGINE_STAT_FALLBACKS, ENGINE_STAT_CACHE_HITS,
 	ENGINE_STAT_SITES_LEARNT, ENGINE_STAT_COPIES, ENGINE_STAT_COPIES_REFUSED,
+	ENGINE_STAT_NOT_PROPAGATED, ENGINE_STAT_CONTEXTS,
 	ENGINE_STATS
 };
 extern const char *const engine_stat_names[ENGINE_STATS];

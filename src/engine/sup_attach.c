@@ -99,6 +99,7 @@ int sup_attach(struct supervisor *s, pid_t pid)
 	if (!t)
 		return 0;	/* the leader is a zombie; its threads are ours */
 	sup_group_of(t)->root = true;
+	sup_environ_start(s, t);
 	s->roots_left++;
 	mem_open(&t->base.group->mem, s->hooks != NULL);
 	sup_event_exec(s, t, a.pid, TRACER_EVF_ATTACHED);

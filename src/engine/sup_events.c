@@ -159,6 +159,19 @@ void sup_event_comm(struct supervisor *s, struct sup_task *t)
 		text_event(s, TRACER_EV_COMM, t->base.tid, comm, (size_t)n - (comm[n - 1] == '\n'));
 }
 
+void sup_event_context(struct supervisor *s, pid_t tid, uint8_t what, const struct engine_context *trace,
+		       const uint8_t span[8], const uint8_t parent[8])
+{
+	struct tracer_ev_context *ev = (struct tracer_ev_context *)emitter_event(&s->out, TRACER_EV_CONTEXT, tid, sizeof(*ev));
+
+	ev->what = what;
+	ev->trace_flags = trace->trace_flags;
+	memcpy(ev->trace_id, trace->trace_id, sizeof(ev->trace_id));
+	memcpy(ev->span_id, span, sizeof(ev->span_id));
+	memcpy(ev->parent_id, parent, sizeof(ev->parent_id));
+	emitter_write(&s->out, &ev->head);
+}
+
 struct files {
 	struct supervisor *s;
 	pid_t pid;

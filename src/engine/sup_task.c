@@ -58,6 +58,8 @@ static bool group_join(struct supervisor *s, struct sup_task *t, pid_t pid, cons
 	if (fresh) {
 		memset((uint8_t *)g + sizeof(g->base), 0, sizeof(*g) - sizeof(g->base));
 		g->uid = parent ? parent->uid : -1;
+		if (parent)
+			memcpy(g->span_id, parent->span_id, sizeof(g->span_id));
 	}
 	s->stats[ENGINE_STAT_TASKS]++;
 	s->stats[ENGINE_STAT_FILTERED_TASKS] += s->filter;
@@ -278,7 +280,7 @@ static void group_exec(struct supervisor *s, struct sup_task *t)
 	g->told_unreadable = g->told_x32 = false;
 	g->exec_pending = false;
 	g->base.mem.pid = g->base.pid;
-	mem_open(&g->base.mem, s->hooks != NULL);
+	mem_open(&g->base.mem, s->hooks || s->cfg.propagate);
 }
 
 void sup_exec_stop(struct supervisor *s, struct sup_task *t)
@@ -296,11 +298,14 @@ void sup_exec_stop(struct supervisor *s, struct sup_task *t)
 	if (root) {
 		s->root_execed = true;
 		t->all_calls = false;
+		sup_environ_start(s, t);
 		sup_event_task(s, t, 0, 0, TRACER_EVF_ROOT, t->start);
 	}
 	sup_event_exec(s, t, former, 0);
 	if (root)
 		sup_event_files(s, t->base.tid);
+	else
+		sup_environ_exec(s, t);
 	if (s->hooks && s->hooks->on_exec)
 		s->hooks->on_exec(s, t);
 	if (root && s->hold_root)

@@ -12,6 +12,7 @@
  *	sup_task.c          birth, exec, death
  *	sup_attach.c        attach and detach
  *	sup_events.c        records about tasks from /proc
+ *	sup_environ.c       TRACEPARENT of new images
  *	sup_pin.c           keeps us beside our tracee
  */
 #ifndef ENGINE_SUPERVISOR_H
@@ -80,6 +81,7 @@ struct sup_group {
 	bool root;
 	bool told_unreadable, told_x32;
 	bool exec_pending;		/* a thread of it is in execve */
+	uint8_t span_id[8];		/* in the TRACEPARENT that it was given, 0 none */
 	void *hook;			/* the hooks' own */
 };
 
@@ -200,11 +202,17 @@ void sup_event_task(struct supervisor *s, struct sup_task *t, pid_t parent_tid, 
 		    uint16_t evflags, uint64_t time);
 void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, uint16_t evflags);
 void sup_event_files(struct supervisor *s, pid_t pid);
+void sup_event_context(struct supervisor *s, pid_t tid, uint8_t what, const struct engine_context *trace,
+		       const uint8_t span[8], const uint8_t parent[8]);
 void sup_event_exit(struct supervisor *s, struct sup_task *t, int status, uint16_t evflags,
 		    const struct rusage *usage);
 void sup_event_signal(struct supervisor *s, struct sup_task *t, int sig, const siginfo_t *info);
 void sup_event_engine(struct supervisor *s, struct sup_task *t, const char *text);
 void sup_event_comm(struct supervisor *s, struct sup_task *t);
+
+/* sup_environ.c: at the exec stop of the program / of a later image, the record of the exec is out */
+void sup_environ_start(struct supervisor *s, struct sup_task *t);
+void sup_environ_exec(struct supervisor *s, struct sup_task *t);
 
 /* sup_pin.c */
 void sup_pin_init(struct supervisor *s);

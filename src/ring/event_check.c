@@ -112,6 +112,14 @@ static bool check_text(const struct tracer_event *ev)
 	return ev->size >= sizeof(*t) && ev->tid > 0 && size_is(ev, sizeof(*t), t->len);
 }
 
+static bool check_context(const struct tracer_event *ev)
+{
+	const struct tracer_ev_context *c = (const void *)ev;
+
+	return ev->size >= sizeof(*c) && ev->tid > 0 && c->what >= TRACER_CONTEXT_RUN && c->what < TRACER_CONTEXTS &&
+	       size_is(ev, sizeof(*c), c->len);
+}
+
 static bool check_clock(const struct tracer_event *ev)
 {
 	const struct tracer_ev_clock *c = (const void *)ev;
@@ -137,6 +145,7 @@ static bool (*const checks[TRACER_EV_KINDS])(const struct tracer_event *ev) = {
 	[TRACER_EV_CLOCK] = check_clock,
 	[TRACER_EV_LOST] = check_lost,
 	[TRACER_EV_ENGINE] = check_text,
+	[TRACER_EV_CONTEXT] = check_context,
 };
 
 int event_check(const struct tracer_event *ev, size_t avail)

@@ -26,6 +26,16 @@ static const char *env_lookup(char *const *envp, const char *name)
 	return NULL;
 }
 
+static void load_propagators(struct delivery *d, const struct tracer_options *o, const struct log *log)
+{
+	char unknown[64];
+
+	d->propagators = propagators_parse(option_str(o, OPT_PROPAGATORS), unknown, sizeof(unknown));
+	if (unknown[0])
+		log_msg(log, LOG_WARN, "propagator '%s' is not known and ignored (--propagators, OTEL_PROPAGATORS): there are "
+				       "tracecontext, baggage, none", unknown);
+}
+
 /* A wrong --trace-parent is an error, a wrong TRACEPARENT of the environment a warning. */
 static int load_context(struct delivery *d, const struct tracer_options *o, char *const *envp, const struct log *log,
 			char *why, size_t whylen)
@@ -34,6 +44,9 @@ static int load_context(struct delivery *d, const struct tracer_options *o, char
 	bool given = o->v[OPT_TRACE_PARENT].origin == TRACER_FROM_OPTION;
 	char reason[200];
 
+	if (!given && !(d->propagators & PROPAGATE_TRACECONTEXT))
+		parent = NULL;
+	d->adopt = option_str(o, OPT_RECORDING) && !given;
 	if (parent && !propagator_parse(parent, env_lookup(envp, "TRACESTATE"), &d->context, reason, sizeof(reason)))
 		return 0;
 	if (parent && given) {
@@ -122,6 +135,7 @@ int delivery_open(struct delivery *d, const struct tracer_options *o, struct out
 	if (!d->wanted)
 		return 0;
 	id_span(d->root_span_id);
+	load_propagators(d, o, log);
 	r = load_context(d, o, envp, log, why, whylen);
 	if (!r && d->otlp)
 		r = open_exporter(d, o, log, why, whylen);
@@ -213,6 +227,7 @@ static void builder_config_load(struct span_builder_config *c, const struct deli
 		.service_name = option_str(o, OPT_SERVICE_NAME),
 		.resource_attributes = option_str(o, OPT_RESOURCE_ATTRIBUTES),
 		.context = d->context,
+		.adopt = d->adopt,
 		.program = d->program,
 		.instance_id = d->instance_id,
 	};

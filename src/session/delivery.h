@@ -20,6 +20,8 @@ struct delivery {
 	bool otlp;			/* and go to a collector */
 	bool traced;			/* the run is a trace, sampled or not: the program is told of it */
 	struct trace_context context;
+	unsigned propagators;		/* PROPAGATE_* */
+	bool adopt;			/* replay: trace and root span are the recorded run's, where it tells */
 	uint8_t root_span_id[8];
 	struct span_pool *pool;
 	struct span_builder *builder;

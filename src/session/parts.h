@@ -31,6 +31,7 @@ struct tracer_session {
 	struct engine_selection engine_selection;
 	struct engine_inherit inherit;
 	struct engine_config engine_config;
+	struct engine_context context;	/* engine_config's */
 	const struct engine_ops *ops;
 	struct engine *engine;
 	uint64_t engine_stats[ENGINE_STATS];

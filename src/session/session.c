@@ -58,6 +58,12 @@ static int load_pids(struct tracer_session *s, char *why, size_t whylen)
 	return 0;
 }
 
+/* Spans are built, and the program may know where it belongs. */
+static bool gives_context(const struct tracer_session *s)
+{
+	return s->delivery.traced && s->delivery.propagators & PROPAGATE_TRACECONTEXT;
+}
+
 static int load_program(struct tracer_session *s, const struct tracer_session_config *cfg, char *why, size_t whylen)
 {
 	int r;
@@ -70,7 +76,7 @@ static int load_program(struct tracer_session *s, const struct tracer_session_co
 	s->name = strrchr(cfg->argv[0], '/') ? strrchr(cfg->argv[0], '/') + 1 : cfg->argv[0];
 	s->envp = s->program.envp;
 	s->delivery.program = s->program.file;
-	if (!s->delivery.traced)
+	if (!gives_context(s))
 		return 0;
 	s->environ = propagator_environ(s->program.envp, &s->delivery.context, s->delivery.root_span_id);
 	s->envp = s->environ;
@@ -85,6 +91,30 @@ static uint64_t ring_size(const struct tracer_options *o)
 	while (size < want)
 		size *= 2;
 	return size;
+}
+
+static const char *baggage_lookup(char *const *envp)
+{
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, "BAGGAGE=", 8))
+			return *envp + 8;
+	return NULL;
+}
+
+static void load_context(struct tracer_session *s)
+{
+	const struct delivery *d = &s->delivery;
+
+	if (!gives_context(s))
+		return;
+	s->context = (struct engine_context){ .trace_flags = d->context.trace_flags };
+	memcpy(s->context.trace_id, d->context.trace_id, sizeof(s->context.trace_id));
+	memcpy(s->context.span_id, d->root_span_id, sizeof(s->context.span_id));
+	s->context.trace_state = d->context.trace_state;
+	if (d->propagators & PROPAGATE_BAGGAGE)
+		s->context.baggage = baggage_lookup(s->envp);
+	s->engine_config.context = &s->context;
+	s->engine_config.propagate = option_num(s->options, OPT_PROPAGATE) != 0;
 }
 
 static void load_engine_config(struct tracer_session *s, const struct tracer_session_config *cfg)
@@ -118,6 +148,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.log = &s->log,
 		.rings = s->rings,
 	};
+	load_context(s);
 	if (cfg->inherit) {
 		s->inherit = (struct engine_inherit){ .mask = cfg->inherit->mask, .changed = cfg->inherit->changed,
 						      .ignored = cfg->inherit->ignored };

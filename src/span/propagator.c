@@ -178,6 +178,33 @@ void propagator_format(const struct trace_context *c, const uint8_t span_id[8], 
 	out[TRACEPARENT_LEN] = '\0';
 }
 
+unsigned propagators_parse(const char *list, char *unknown, size_t size)
+{
+	static const struct { const char *name; unsigned bit; } names[] = {
+		{ "tracecontext", PROPAGATE_TRACECONTEXT }, { "baggage", PROPAGATE_BAGGAGE },
+	};
+	unsigned bits = 0;
+	bool none = false;
+
+	unknown[0] = '\0';
+	for (const char *p = list; *p;) {
+		size_t n, i;
+
+		p += strspn(p, ", \t");
+		n = strcspn(p, ", \t");
+		for (i = 0; i < 2 && (strlen(names[i].name) != n || strncmp(names[i].name, p, n)); i++)
+			;
+		if (i < 2)
+			bits |= names[i].bit;
+		else if (n == 4 && !strncmp(p, "none", 4))
+			none = true;
+		else if (n && !unknown[0])
+			snprintf(unknown, size, "%.*s", (int)n, p);
+		p += n;
+	}
+	return none ? 0 : bits;
+}
+
 static bool is_ours(const char *entry)
 {
 	return strncmp(entry, "TRACEPARENT=", 12) == 0 || strncmp(entry, "TRACESTATE=", 11) == 0;

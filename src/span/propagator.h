@@ -20,6 +20,11 @@ struct trace_context {
 	char trace_state[513];		/* "" none */
 };
 
+enum { PROPAGATE_TRACECONTEXT = 1u, PROPAGATE_BAGGAGE = 2u };
+/* OTEL_PROPAGATORS: PROPAGATE_* of a list of names; twice is once, "none" is nothing at all.  unknown
+ * gets the first name that is not ours, "" none. */
+unsigned propagators_parse(const char *list, char *unknown, size_t size);
+
 /* A trace of our own: fresh random id, sampled, no parent. */
 void trace_context_init(struct trace_context *c);
 /* 0, or -EINVAL with the reason in why; a bad tracestate is left out, no error. */

@@ -292,6 +292,25 @@ void span_builder_call(struct span_builder *b, const struct call *c)
 
 /* --- events, time --- */
 
+/* The run that was recorded: what its programs have sent themselves is in that trace. */
+static void context_adopt(struct span_builder *b, const struct tracer_ev_context *ev)
+{
+	if (!b->cfg.adopt || b->root.trace)
+		return;
+	memcpy(b->cfg.context.trace_id, ev->trace_id, sizeof(ev->trace_id));
+	memcpy(b->trace.id, ev->trace_id, sizeof(b->trace.id));
+	memcpy(b->root.span_id, ev->span_id, sizeof(b->root.span_id));
+	b->trace.flags = b->cfg.context.trace_flags = ev->trace_flags;
+}
+
+static void context_event(struct span_builder *b, const struct tracer_ev_context *ev)
+{
+	if (ev->what == TRACER_CONTEXT_RUN)
+		context_adopt(b, ev);
+	else if (ev->what == TRACER_CONTEXT_IMAGE)
+		pspan_context(b, ev);
+}
+
 void span_builder_event(struct span_builder *b, const struct tracer_event *ev)
 {
 	if (b->off || b->finishing)
@@ -302,6 +321,9 @@ void span_builder_event(struct span_builder *b, const struct tracer_event *ev)
 	case TRACER_EV_EXIT:
 		b->now_ns = later(b->now_ns, clock_map_real(b->clock, ev->time));
 		pspan_event(b, ev);
+		break;
+	case TRACER_EV_CONTEXT:
+		context_event(b, (const struct tracer_ev_context *)(const void *)ev);
 		break;
 	default:
 		break;

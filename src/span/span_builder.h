@@ -38,6 +38,7 @@ struct span_builder_config {
 	const char *resource_attributes;	/* list form, may be NULL */
 	const char *engine;
 	struct trace_context context;	/* trace id, root parent, flags, state: see propagator.h */
+	bool adopt;			/* a replay: trace and root span are those that the recorded program was given */
 	uint8_t root_span_id[8];	/* fixed before exec: it is in the program's TRACEPARENT */
 	const struct log *log;
 	/* Takes the span.  ctx is emit_ctx. */

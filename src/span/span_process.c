@@ -339,6 +339,34 @@ void pspan_event(struct span_builder *b, const struct tracer_event *ev)
 	}
 }
 
+/*
+ * The id that the new image found in TRACEPARENT is its process span's; nothing
+ * hangs under that yet.  It is at home in the run's first trace, the one that
+ * TRACEPARENT names: in a later one a segment stands for it.  A shared span
+ * and the root keep their own.
+ */
+void pspan_context(struct span_builder *b, const struct tracer_ev_context *ev)
+{
+	static const uint8_t none[8];
+	const struct task *t = world_task(b->world, ev->head.tid);
+	const struct image *img = t->proc ? t->proc->image : NULL;
+	struct pspan *p = img ? pspan_get(b, img) : NULL;
+	bool ours = memcmp(ev->trace_id, b->cfg.context.trace_id, sizeof(ev->trace_id)) == 0;
+
+	if (!p || p->root || p->shared || p->calls)
+		return;
+	memcpy(p->span_id, ev->span_id, sizeof(p->span_id));
+	if (!ours)
+		return;
+	if (p->trace != 1) {
+		p->trace = 1;
+		memcpy(p->trace_id, b->cfg.context.trace_id, sizeof(p->trace_id));
+		memcpy(p->parent_id, b->root.span_id, sizeof(p->parent_id));
+	}
+	if (memcmp(ev->parent_id, none, sizeof(none)) != 0)
+		memcpy(p->parent_id, ev->parent_id, sizeof(p->parent_id));
+}
+
 /* --- closing --- */
 
 static void add_signal(struct span *s, int status)

@@ -19,6 +19,7 @@ work='i=0; while [ $i -lt 20 ]; do i=$((i + 1)); : <"$0"; done; echo "$TRACEPARE
 "$tracer" -q -o /dev/null true || { echo "SKIP: cannot trace here"; exit 77; }
 serve $decode serve "$tmp/port" "$tmp/got.pb"
 
+endpoint="--otlp-endpoint $url"
 # run VARIABLES... [-- OPTIONS...]
 run() {
 	rm -f "$tmp/got.pb"
@@ -28,7 +29,8 @@ run() {
 		shift
 	done
 	[ $# -eq 0 ] || shift
-	env $env_of "$tracer" -q --otlp-endpoint "$url" "$@" -- sh -c "$work" "$0" >"$tmp/out" 2>"$tmp/err" ||
+	# shellcheck disable=SC2086
+	env $env_of "$tracer" -q $endpoint "$@" -- sh -c "$work" "$0" >"$tmp/out" 2>"$tmp/err" ||
 		{ cat "$tmp/err"; fail "$env_of: exit $?"; }
 }
 # sent CHECKS...: they came, and are so.
@@ -78,11 +80,19 @@ yes OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=1.5
 yes OTEL_TRACES_SAMPLER=xray
 CASES
 
-# Switches.
+# Switches: they beat an endpoint of OTEL_*, one that is named on the command line beats them.
 run OTEL_SDK_DISABLED=true
-nothing
+sent
 run OTEL_TRACES_EXPORTER=none
+sent
+endpoint=
+run OTEL_EXPORTER_OTLP_ENDPOINT="$url"
+sent
+run OTEL_EXPORTER_OTLP_ENDPOINT="$url" OTEL_SDK_DISABLED=true
 nothing
+run OTEL_EXPORTER_OTLP_ENDPOINT="$url" OTEL_TRACES_EXPORTER=none
+nothing
+endpoint="--otlp-endpoint $url"
 
 # Limits.
 run OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=9
