@@ -9,7 +9,12 @@
  * Order of stores: the tracer may look at any instruction.  b->cur is set
  * before the first byte of a record is written and cleared after it was
  * committed, so what lies between is always found.  What lies behind the
- * head is zero whenever nobody is writing.
+ * head is zero whenever nobody is writing.  A task has one record under way,
+ * so the head moves only when that is committed.
+ *
+ * Nearly all calls take a short way through each half, which keeps to the
+ * nine registers that there are: without a stack frame, with one word of
+ * tables (agent_control.brief), and with what is rare out of line.
  */
 #include "agent/agent.h"
 
@@ -20,22 +25,33 @@
 #define FUTEX_WAIT 0
 #define FULL_WAIT_NS 50000000
 
-static struct ring_header *ring_of(const struct agent_block *b)
+
+static inline const struct agent_control *control_of(const struct agent_block *b)
+{
+	return (const struct agent_control *)b->control;
+}
+
+static inline struct ring_header *ring_of(const struct agent_block *b)
 {
 	return (struct ring_header *)b->ring;
 }
 
-static uint64_t ticks(const struct agent_control *ctl)
+static COLD uint64_t ticks_by_call(void)
 {
-	uint32_t lo, hi;
 	int64_t ts[2];
 
-	if (ctl->clock == 1) {
-		__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-		return lo | (uint64_t)hi << 32;
-	}
 	agent_syscall(SYS_CLOCK_GETTIME, 1, (long)ts, 0, 0, 0, 0);
 	return (uint64_t)ts[0] * 1000000000u + (uint64_t)ts[1];
+}
+
+static inline uint64_t ticks(const struct agent_control *ctl)
+{
+	uint32_t lo, hi;
+
+	if (UNLIKELY(ctl->clock != TRACER_CLOCK_TSC))
+		return ticks_by_call();
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return lo | (uint64_t)hi << 32;
 }
 
 static inline uint64_t head_word(uint32_t size, uint32_t kind, uint32_t flags)
@@ -69,7 +85,7 @@ static int fits(struct agent_block *b, uint32_t bound)
 
 /* The ring is full: sleep until the consumer has made room.  A signal ends the
  * wait and finds us before the call, so the tracer takes it back. */
-static int wait_for_room(struct agent_block *b, const struct agent_control *ctl, uint32_t bound)
+static COLD int wait_for_room(struct agent_block *b, const struct agent_control *ctl, uint32_t bound)
 {
 	struct ring_header *ring = ring_of(b);
 	int64_t timeout[2] = { 0, FULL_WAIT_NS };
@@ -110,23 +126,24 @@ static inline void store_args(uint64_t *args, const struct agent_block *b, unsig
 	}
 }
 
-static void commit(struct agent_block *b, uint32_t kind, uint32_t flags)
+static inline void commit(struct agent_block *b, struct tracer_ev_call *call, uint32_t size, uint64_t head)
 {
-	void *record = (void *)b->cur;
-	uint32_t size = b->size;
+	struct ring_header *ring = ring_of(b);
 
 	/* What was reserved and not used is zero still. */
 	store_head(b, b->pos + size);
-	store_word(record, head_word(size, kind, flags));
+	store_word(call, head);
 	b->cur = 0;
-	ring_of(b)->records++;
+	ring->records++;
 }
 
 /* A call that did not come back here, as was to be expected: the thread is still there, so it was
  * rt_sigreturn.  Its record was left open until now so that a signal could still take the call back. */
 static void settle(struct agent_block *b)
 {
-	commit(b, TRACER_EV_ENTER, ((const struct tracer_event *)b->cur)->flags & ~TRACER_EVF_PENDING);
+	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+
+	commit(b, call, b->size, head_word(b->size, TRACER_EV_ENTER, call->head.flags & ~TRACER_EVF_PENDING));
 }
 
 static uint32_t flags_of(unsigned action)
@@ -134,8 +151,11 @@ static uint32_t flags_of(unsigned action)
 	return TRACER_EVF_INPROC | (action & AGENT_HIDDEN ? TRACER_EVF_HIDDEN : 0);
 }
 
-static void begin(struct agent_block *b, const struct agent_control *ctl, unsigned nargs, uint32_t bound,
-		  uint32_t flags)
+/* The lines that the records after next will be in come from the consumer's cache, which has cleared
+ * them: asked for in time, nobody waits for them. */
+#define AHEAD 512u
+
+static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs, uint32_t bound, uint32_t flags)
 {
 	uint64_t pos = b->head;
 	struct tracer_ev_call *call =
@@ -144,16 +164,16 @@ static void begin(struct agent_block *b, const struct agent_control *ctl, unsign
 	b->pos = pos;
 	b->cur = (uint64_t)call;
 	atomic_signal_fence(memory_order_seq_cst);
-	call->head.tid = b->tid;
-	call->head.nr = (int32_t)b->rax;
+
+	*(uint64_t *)&call->head.tid = (uint32_t)b->tid | b->rax << 32;	/* and nr */
 	call->ip = b->ip;
 	*(uint64_t *)&call->nargs = nargs;	/* no captures yet */
 	store_args(call->args, b, nargs);
 	b->size = (uint32_t)sizeof(*call) + 8 * nargs;
+	*(uint64_t *)&b->entered_size = b->size;	/* and no pieces */
 	store_word(call, head_word(bound, TRACER_EV_CALL, flags | TRACER_EVF_PENDING));
 	atomic_store_explicit((_Atomic uint64_t *)&ring_of(b)->latest, pos, memory_order_relaxed);
-	store_head(b, pos + bound);
-	call->start = ticks(ctl);
+	return call;
 }
 
 #define NR_SIGACTION 13
@@ -190,14 +210,14 @@ static unsigned follow_orders(struct agent_block *b, unsigned action)
 	return action;
 }
 
-/* 0: run the call; 1: let the tracer see it. */
-uint32_t agent_enter(struct agent_block *b)
+static COLD uint32_t enter_special(struct agent_block *b)
 {
-	const struct agent_control *ctl = (const struct agent_control *)b->control;
+	const struct agent_control *ctl = control_of(b);
 	uint64_t nr = b->rax;
 	unsigned action = AGENT_RECORD, nargs = TRACER_ARGS_MAX;
 	uint32_t bound = sizeof(struct tracer_ev_call) + 8 * TRACER_ARGS_MAX;
 	const struct capture_plan *plan = 0;
+	struct tracer_ev_call *call;
 
 	if (nr < AGENT_NR_MAX) {
 		plan = &ctl->plans[nr];
@@ -217,16 +237,28 @@ uint32_t agent_enter(struct agent_block *b)
 		return 1;
 	if (b->head + bound - b->tail > b->ring_size && !wait_for_room(b, ctl, bound))
 		return 0;
-	begin(b, ctl, nargs, bound, flags_of(action));
+	call = begin(b, nargs, bound, flags_of(action));
+	call->start = ticks(ctl);
 	if (plan && plan->flags & CAP_PLAN_ENTER)
-		agent_capture(b, plan, CAP_F_ENTER);
+		agent_capture_before(b, plan);
 	b->entered_size = b->size;
-	b->entered_pieces = ((const struct tracer_ev_call *)b->cur)->ncaptures;
-	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER) {
-		struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
-
+	b->entered_pieces = call->ncaptures;
+	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER)
 		call->head.time = call->start;
-	}
+	return 0;
+}
+
+/* 0: run the call; 1: let the tracer see it. */
+uint32_t agent_enter(struct agent_block *b)
+{
+	const struct agent_control *ctl = control_of(b);
+	uint64_t nr = b->rax, brief = nr < AGENT_NR_MAX ? ctl->brief[nr] : 0;
+	struct tracer_ev_call *call;
+
+	if (UNLIKELY(!brief || b->cur || b->orders || b->head + (uint32_t)brief - b->tail > b->ring_size))
+		return enter_special(b);
+	call = begin(b, (uint8_t)(brief >> AGENT_BRIEF_NARGS_SHIFT), (uint32_t)brief, TRACER_EVF_INPROC);
+	call->start = ticks(ctl);
 	return 0;
 }
 
@@ -234,27 +266,52 @@ static uint32_t flags_after(int64_t ret)
 {
 	uint32_t flags = 0;
 
-	if (ret < 0 && ret >= -4095)
+	if ((uint64_t)ret >= (uint64_t)-4095)
 		flags |= TRACER_EVF_ERROR;
 	if (ret == -512 || ret == -513 || ret == -514 || ret == -516)
 		flags |= TRACER_EVF_RESTARTED;
 	return flags;
 }
 
-void agent_exit(struct agent_block *b)
+static COLD void exit_special(struct agent_block *b)
 {
-	const struct agent_control *ctl = (const struct agent_control *)b->control;
+	const struct agent_control *ctl = control_of(b);
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
 	uint32_t nr = (uint32_t)call->head.nr;
 	unsigned action = nr < AGENT_NR_MAX ? ctl->action[nr] : AGENT_RECORD;
-	int64_t ret = (int64_t)b->rax;
+	uint32_t flags = flags_after(call->ret);
 
-	call->head.time = ticks(ctl);
-	call->ret = ret;
-	call->head.flags |= (uint16_t)flags_after(ret);
+	call->head.flags |= (uint16_t)flags;
 	if (nr < AGENT_NR_MAX && ctl->plans[nr].nrules)
-		agent_capture(b, &ctl->plans[nr], 0);
-	commit(b, TRACER_EV_CALL, flags_of(action) | flags_after(ret));
+		agent_capture(b, &ctl->plans[nr]);
+	commit(b, call, b->size, head_word(b->size, TRACER_EV_CALL, flags_of(action) | flags));
 	if (action & AGENT_WATCH)
 		agent_module_map(b);
+}
+
+void agent_exit(struct agent_block *b)
+{
+	const struct agent_control *ctl = control_of(b);
+	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+	uint32_t nr, size, flags = TRACER_EVF_INPROC;
+	uint64_t brief;
+
+	call->head.time = ticks(ctl);
+	call->ret = (int64_t)b->rax;
+	nr = (uint32_t)call->head.nr;
+	brief = nr < AGENT_NR_MAX ? ctl->brief[nr] : 0;
+	if (UNLIKELY(!brief)) {
+		exit_special(b);
+		return;
+	}
+	if (b->rax >= (uint64_t)-4095) {
+		flags |= flags_after((int64_t)b->rax);
+		call->head.flags = (uint16_t)(flags | TRACER_EVF_PENDING);
+	}
+	if (brief & AGENT_BRIEF_RULES) {
+		agent_capture(b, &ctl->plans[nr]);
+		call = (struct tracer_ev_call *)b->cur;
+	}
+	size = b->size;
+	commit(b, call, size, head_word(size, TRACER_EV_CALL, flags));
 }

@@ -5,6 +5,10 @@
 
 #include "agent/agent_abi.h"
 
+/* What is rare is kept out of the way of what is not. */
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((cold, noinline))
+
 /* entry_x86_64.S */
 long agent_syscall(long nr, long a, long b, long c, long d, long e, long f);
 long agent_copy_bytes(void *dst, const void *src, size_t n);
@@ -23,7 +27,8 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here);
 long agent_module_add(struct agent_block *b, const struct agent_module *m);
 void agent_module_map(struct agent_block *b);
 
-/* agent_capture.c: append what plan says to the pending record b->cur. */
-void agent_capture(struct agent_block *b, const struct capture_plan *plan, unsigned phase);
+/* agent_capture.c: append what plan says to the pending record b->cur, before and after the call. */
+void agent_capture_before(struct agent_block *b, const struct capture_plan *plan);
+void agent_capture(struct agent_block *b, const struct capture_plan *plan);
 
 #endif

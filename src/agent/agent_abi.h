@@ -55,6 +55,11 @@ enum agent_action {
 /* In a rule's reserved0: what the rule names is read or written by the kernel
  * whenever the call succeeds, all of it up to the length that the rule tells. */
 #define AGENT_RULE_PROVEN 1u
+/* And nothing is left to be asked but for pointer and result.  The bits above are how many bytes are
+ * taken at the most, where neither room nor limit of the record can cut them; else 0. */
+#define AGENT_RULE_SHORT 2u
+#define AGENT_RULE_MOST_SHIFT 2
+#define AGENT_RULE_MOST_MAX 16383u
 
 /* Written by the tracer into the image before any process maps it. */
 struct agent_control {
@@ -66,6 +71,7 @@ struct agent_control {
 	struct capture_limits limits;
 	uint8_t action[AGENT_NR_MAX];
 	uint32_t bound[AGENT_NR_MAX];		/* room that a record can need */
+	uint64_t brief[AGENT_NR_MAX];		/* AGENT_BRIEF_*: of calls with nothing special, else 0 */
 	struct capture_plan plans[AGENT_NR_MAX];
 };
 
@@ -101,6 +107,65 @@ struct agent_modules {
 	uint32_t refused;			/* had no room */
 	struct agent_module modules[AGENT_MODULES_MAX];
 };
+
+/* All that the recorder has to know of most calls, in one word: the bound, and these. */
+#define AGENT_BRIEF_NARGS_SHIFT 32	/* 8 bits */
+#define AGENT_BRIEF_RULES (1ull << 40)	/* its plan has rules, for after the call */
+
+/* What of capture.c's rule_wanted() does not depend on the call. */
+static inline int agent_rule_is_short(const struct agent_control *c, const struct capture_plan *p,
+				      const struct capture_rule *r)
+{
+	if (!(r->reserved0 & AGENT_RULE_PROVEN) || r->flags & CAP_F_ENTER || r->arg >= p->nargs)
+		return 0;
+	if (r->flags & CAP_F_DATA && !c->limits.string_max)
+		return 0;
+	return r->op == CAP_OP_STR || r->op == CAP_OP_MEM || r->op == CAP_OP_BUF_RET ||
+	       (r->op == CAP_OP_BUF_ARG && r->len_arg < p->nargs) || (r->op == CAP_OP_OBJS_RET && r->size);
+}
+
+/* Bytes that a rule takes at the most. */
+static inline uint64_t agent_rule_most(const struct agent_control *c, const struct capture_rule *r)
+{
+	uint64_t most = r->op == CAP_OP_STR ? c->limits.path_max : r->op == CAP_OP_MEM ? r->size : UINT32_MAX;
+
+	return r->flags & CAP_F_DATA && c->limits.string_max < most ? c->limits.string_max : most;
+}
+
+/* Marks a plan's short rules. */
+static inline void agent_plan_finish(const struct agent_control *c, struct capture_plan *p, uint32_t bound)
+{
+	uint64_t bytes = 0, room = 64 + 8ull * p->nargs + 8;
+
+	for (unsigned i = 0; i < p->nrules; i++) {
+		bytes += agent_rule_most(c, &p->rules[i]);
+		room += 8 + ((agent_rule_most(c, &p->rules[i]) + 7) & ~7ull);
+	}
+	for (unsigned i = 0; i < p->nrules; i++) {
+		struct capture_rule *r = &p->rules[i];
+		uint64_t most = agent_rule_most(c, r);
+
+		if (!agent_rule_is_short(c, p, r))
+			continue;
+		if (bytes > c->limits.total_max || room > (bound & ~7u) || most > AGENT_RULE_MOST_MAX)
+			most = 0;
+		r->reserved0 = (uint16_t)(AGENT_RULE_PROVEN | AGENT_RULE_SHORT | most << AGENT_RULE_MOST_SHIFT);
+	}
+}
+
+/* When the tables above are complete. */
+static inline void agent_control_finish(struct agent_control *c)
+{
+	for (unsigned nr = 0; nr < AGENT_NR_MAX; nr++) {
+		struct capture_plan *p = &c->plans[nr];
+
+		agent_plan_finish(c, p, c->bound[nr]);
+		c->brief[nr] = 0;
+		if (c->action[nr] == AGENT_RECORD && !(p->flags & CAP_PLAN_ENTER))
+			c->brief[nr] = c->bound[nr] | (uint64_t)p->nargs << AGENT_BRIEF_NARGS_SHIFT |
+				       (p->nrules ? AGENT_BRIEF_RULES : 0);
+	}
+}
 
 /* What the exec loader hands to agent_boot, on the new stack. */
 struct agent_boot {

@@ -83,7 +83,7 @@ static void clear(uint8_t *p, uint8_t *end)
 		*(volatile uint64_t *)(void *)p = 0;
 }
 
-static void interpret(struct agent_block *b, const struct capture_plan *plan, unsigned phase)
+static COLD void interpret(struct agent_block *b, const struct capture_plan *plan, unsigned phase)
 {
 	const struct agent_control *ctl = (const struct agent_control *)b->control;
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
@@ -99,7 +99,7 @@ static void interpret(struct agent_block *b, const struct capture_plan *plan, un
 	clear((uint8_t *)call + b->size, reading.end);
 }
 
-static void interpret_rule(struct agent_block *b, const struct capture_rule *rule)
+static COLD void interpret_rule(struct agent_block *b, const struct capture_rule *rule)
 {
 	struct capture_plan one;
 
@@ -113,14 +113,12 @@ static void interpret_rule(struct agent_block *b, const struct capture_rule *rul
 
 /* Path resolution got as far as to look the name up, so the kernel has read it.
  * EFAULT, ENAMETOOLONG, EINVAL and the like prove nothing. */
-static int path_was_read(int64_t ret)
+static inline int path_was_read(int64_t ret)
 {
-	switch (-ret) {
-	case ENOENT: case ENOTDIR: case EACCES: case EEXIST: case EISDIR: case ELOOP: case EROFS: case ENOTEMPTY:
-		return 1;
-	default:
-		return 0;
-	}
+	const uint64_t reads = 1ull << ENOENT | 1ull << ENOTDIR | 1ull << EACCES | 1ull << EEXIST | 1ull << EISDIR |
+			       1ull << ELOOP | 1ull << EROFS | 1ull << ENOTEMPTY;
+
+	return ret > -64 && reads >> -ret & 1;
 }
 
 /* Bytes from addr that lie on the pages of its first proven bytes. */
@@ -129,152 +127,161 @@ static uint64_t safe_bytes(uint64_t addr, uint64_t proven)
 	return ((addr + proven - 1) | (PAGE - 1)) + 1 - addr;
 }
 
-struct piece { struct tracer_capture *cap; uint64_t src; uint32_t want, room; uint8_t flags; };
+struct piece { struct tracer_capture *cap; uint64_t src; uint32_t want; };
 
-static void close_piece(struct agent_block *b, const struct piece *p, const struct capture_rule *rule, uint32_t len)
+static inline int close_piece(struct agent_block *b, const struct piece *p, const struct capture_rule *rule,
+			      uint32_t len, uint32_t truncated)
 {
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
-	uint64_t head = rule->arg | (uint64_t)p->flags << 8 | (uint64_t)len << 32;
+	uint64_t flags = (rule->flags & (CAP_F_IN | CAP_F_OUT)) | truncated;
 
-	*(uint64_t *)p->cap = head;
+	*(uint64_t *)p->cap = rule->arg | flags << 8 | (uint64_t)len << 32;
 	b->size += HEAD + TRACER_ALIGN8(len);
 	call->ncaptures++;
-}
-
-static int copy_string(struct agent_block *b, struct piece *p, const struct capture_rule *rule)
-{
-	long len = agent_copy_string((char *)p->cap->bytes, (const char *)p->src, p->want);
-
-	if (len < 0) {
-		clear(p->cap->bytes, p->cap->bytes + TRACER_ALIGN8(p->want));
-		return 0;
-	}
-	if ((uint32_t)len == p->want) {
-		char next = 0;
-
-		if (agent_copy_bytes(&next, (const char *)p->src + len, 1) || next)
-			p->flags |= TRACER_CAP_TRUNCATED;
-	}
-	close_piece(b, p, rule, (uint32_t)len);
 	return 1;
 }
 
-static int copy_bytes(struct agent_block *b, struct piece *p, const struct capture_rule *rule, uint64_t len,
+static COLD int fault(const struct piece *p, uint32_t n)
+{
+	clear(p->cap->bytes, p->cap->bytes + TRACER_ALIGN8(n));
+	return 0;
+}
+
+/* As much as was asked for: whether there is more. */
+static COLD uint32_t string_goes_on(const char *behind)
+{
+	char next = 0;
+
+	return agent_copy_bytes(&next, behind, 1) || next ? TRACER_CAP_TRUNCATED : 0;
+}
+
+static inline int copy_string(struct agent_block *b, const struct piece *p, const struct capture_rule *rule)
+{
+	long len = agent_copy_string((char *)p->cap->bytes, (const char *)p->src, p->want);
+	uint32_t truncated = 0;
+
+	if (UNLIKELY(len < 0))
+		return fault(p, p->want);
+	if (UNLIKELY((uint32_t)len == p->want))
+		truncated = string_goes_on((const char *)p->src + len);
+	return close_piece(b, p, rule, (uint32_t)len, truncated);
+}
+
+static int copy_bytes(struct agent_block *b, const struct piece *p, const struct capture_rule *rule, uint64_t len,
 		      uint64_t proven)
 {
 	uint32_t n = len < p->want ? (uint32_t)len : p->want;
 
 	if (!proven || n > safe_bytes(p->src, proven))
 		return 0;
-	if (n < len)
-		p->flags |= TRACER_CAP_TRUNCATED;
-	if (agent_copy_bytes(p->cap->bytes, (const void *)p->src, n) < 0) {
-		clear(p->cap->bytes, p->cap->bytes + TRACER_ALIGN8(n));
-		return 0;
-	}
-	close_piece(b, p, rule, n);
-	return 1;
+	if (agent_copy_bytes(p->cap->bytes, (const void *)p->src, n) < 0)
+		return fault(p, n);
+	return close_piece(b, p, rule, n, n < len ? TRACER_CAP_TRUNCATED : 0);
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+static inline uint32_t least(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
 }
 
-/* 1 where the piece was made, 0 where the interpreter has to do it. */
-static int rule_fast(struct agent_block *b, const struct capture_rule *rule, uint32_t left, unsigned index)
+/* An array of objects, or a buffer whose length is an argument. */
+static int copy_counted(struct agent_block *b, struct piece *p, const struct capture_rule *rule)
 {
-	const struct agent_control *ctl = (const struct agent_control *)b->control;
-	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
-	uint32_t space = ctl->bound[call->head.nr] & ~7u, used = b->size + HEAD;
+	const struct tracer_ev_call *call = (const struct tracer_ev_call *)b->cur;
 	int64_t ret = call->ret;
-	struct piece p;
 	uint64_t len;
 
-	if (!(rule->reserved0 & AGENT_RULE_PROVEN) || used + 8 > space || call->ncaptures >= TRACER_CAPTURES_MAX || !left)
-		return 0;
-	p.cap = (struct tracer_capture *)((uint8_t *)call + b->size);
-	p.src = call->args[rule->arg];
-	p.flags = rule->flags & (CAP_F_IN | CAP_F_OUT);
-	p.want = least(left, space - used);
-	if (rule->flags & CAP_F_DATA)
-		p.want = least(p.want, ctl->limits.string_max);
-	switch (rule->op) {
-	case CAP_OP_STR:
-		if (ret < 0 && (index || !path_was_read(ret)))
-			return 0;
-		if (!(rule->flags & CAP_F_DATA))
-			p.want = least(p.want, ctl->limits.path_max);
-		return copy_string(b, &p, rule);
-	case CAP_OP_MEM:
-		return ret >= 0 && copy_bytes(b, &p, rule, rule->size, rule->size);
-	case CAP_OP_BUF_RET:
-		return ret > 0 && copy_bytes(b, &p, rule, (uint64_t)ret, (uint64_t)ret);
-	case CAP_OP_OBJS_RET:
-		p.want -= rule->size ? p.want % rule->size : 0;
-		return ret > 0 && rule->size && ret <= (int64_t)TRACER_EVENT_MAX &&
-		       copy_bytes(b, &p, rule, (uint64_t)ret * rule->size, (uint64_t)ret * rule->size);
-	case CAP_OP_BUF_ARG:
-		len = call->args[rule->len_arg];
-		if (ret < 0 || !len || len > UINT32_MAX)
-			return 0;
-		if (rule->size)
-			len *= rule->size;
-		if (rule->flags & CAP_F_DATA)
-			return copy_bytes(b, &p, rule, len, (uint64_t)ret < len ? (uint64_t)ret : len);
-		return copy_bytes(b, &p, rule, len, 1);
-	default:
-		return 0;
+	if (rule->op == CAP_OP_OBJS_RET) {
+		p->want -= p->want % rule->size;
+		return ret > 0 && ret <= (int64_t)TRACER_EVENT_MAX &&
+		       copy_bytes(b, p, rule, (uint64_t)ret * rule->size, (uint64_t)ret * rule->size);
 	}
+	len = call->args[rule->len_arg];
+	if (ret < 0 || !len || len > UINT32_MAX)
+		return 0;
+	if (rule->size)
+		len *= rule->size;
+	if (rule->flags & CAP_F_DATA)
+		return copy_bytes(b, p, rule, len, (uint64_t)ret < len ? (uint64_t)ret : len);
+	return copy_bytes(b, p, rule, len, 1);
 }
 
-static uint32_t room_left(const struct agent_control *ctl, const struct tracer_ev_call *call)
+static COLD uint32_t bytes_captured(const struct tracer_ev_call *call)
 {
 	const uint8_t *p = (const uint8_t *)&call->args[call->nargs];
-	uint32_t left = ctl->limits.total_max;
+	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < call->ncaptures; i++) {
 		const struct tracer_capture *cap = (const struct tracer_capture *)p;
 
-		left = left > cap->len ? left - cap->len : 0;
+		sum += cap->len;
 		p += HEAD + TRACER_ALIGN8(cap->len);
 	}
-	return left;
+	return sum;
 }
 
-/* As capture.c's rule_wanted() for what rule_fast() can do. */
-static int wanted(const struct agent_control *ctl, const struct tracer_ev_call *call, const struct capture_rule *rule)
-{
-	if (rule->flags & CAP_F_ENTER || rule->arg >= call->nargs || !call->args[rule->arg])
-		return 0;
-	if (rule->op == CAP_OP_BUF_ARG && rule->len_arg >= call->nargs)
-		return 0;
-	if (rule->flags & CAP_F_DATA && !ctl->limits.string_max)
-		return 0;
-	return call->ret >= 0 || call->ret < -4095 || rule->flags & (CAP_F_IN | CAP_F_ALWAYS);
-}
-
-static int simple(uint8_t op)
-{
-	return op == CAP_OP_STR || op == CAP_OP_MEM || op == CAP_OP_BUF_RET || op == CAP_OP_BUF_ARG ||
-	       op == CAP_OP_OBJS_RET;
-}
-
-void agent_capture(struct agent_block *b, const struct capture_plan *plan, unsigned phase)
+/* What room and limits of the record leave to a rule that does not know it. */
+static COLD uint32_t room_left(const struct agent_block *b, const struct capture_rule *rule)
 {
 	const struct agent_control *ctl = (const struct agent_control *)b->control;
+	const struct tracer_ev_call *call = (const struct tracer_ev_call *)b->cur;
+	uint32_t space = call->head.size & ~7u, used = b->size + HEAD;	/* of what is pending: the bound */
+	uint32_t left = bytes_captured(call), most = ctl->limits.string_max;
+
+	left = left < ctl->limits.total_max ? ctl->limits.total_max - left : 0;
+	if (used + 8 > space || call->ncaptures >= TRACER_CAPTURES_MAX)
+		return 0;
+	left = least(left, space - used);
+	if (rule->op == CAP_OP_STR && !(rule->flags & CAP_F_DATA))
+		most = ctl->limits.path_max;
+	return rule->op == CAP_OP_STR || rule->flags & CAP_F_DATA ? least(left, most) : left;
+}
+
+/* An AGENT_RULE_SHORT whose pointer is not NULL.  1 where the piece was made, 0 where the interpreter has
+ * to do it. */
+static inline int rule_short(struct agent_block *b, const struct capture_rule *rule, unsigned index)
+{
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+	int64_t ret = call->ret;
+	struct piece p;
 
-	if (phase) {
-		interpret(b, plan, phase);
-		return;
-	}
-	for (unsigned i = 0; i < plan->nrules; i++) {
-		const struct capture_rule *rule = &plan->rules[i];
+	p.cap = (struct tracer_capture *)((uint8_t *)call + b->size);
+	p.src = call->args[rule->arg];
+	p.want = rule->reserved0 >> AGENT_RULE_MOST_SHIFT;
+	if (UNLIKELY(!p.want))
+		p.want = room_left(b, rule);
+	if (UNLIKELY(!p.want))
+		return 0;
+	if (rule->op == CAP_OP_STR)
+		return (ret >= 0 || (!index && path_was_read(ret))) && copy_string(b, &p, rule);
+	if (rule->op == CAP_OP_MEM)
+		return ret >= 0 && copy_bytes(b, &p, rule, rule->size, rule->size);
+	if (rule->op == CAP_OP_BUF_RET)
+		return ret > 0 && copy_bytes(b, &p, rule, (uint64_t)ret, (uint64_t)ret);
+	return copy_counted(b, &p, rule);
+}
 
-		if (!simple(rule->op))
+void agent_capture_before(struct agent_block *b, const struct capture_plan *plan)
+{
+	interpret(b, plan, CAP_F_ENTER);
+}
+
+void agent_capture(struct agent_block *b, const struct capture_plan *plan)
+{
+	const struct tracer_ev_call *call = (const struct tracer_ev_call *)b->cur;
+	const struct capture_rule *rule = plan->rules, *end = rule + plan->nrules;
+
+	for (; rule < end; rule++) {
+		if (UNLIKELY(!(rule->reserved0 & AGENT_RULE_SHORT))) {
 			interpret_rule(b, rule);
-		else if (wanted(ctl, call, rule) && !rule_fast(b, rule, room_left(ctl, call), i))
+			continue;
+		}
+		/* as capture.c's rule_wanted() */
+		if (!call->args[rule->arg])
+			continue;
+		if (call->ret < 0 && call->ret >= -4095 && !(rule->flags & (CAP_F_IN | CAP_F_ALWAYS)))
+			continue;
+		if (!rule_short(b, rule, (unsigned)(rule - plan->rules)))
 			interpret_rule(b, rule);
 	}
 }

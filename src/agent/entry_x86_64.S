@@ -71,6 +71,7 @@ agent_saved:
 agent_entered:
 	test	%eax, %eax
 	jnz	agent_trap
+	.nops	16			/* what is behind the call begins in the middle of a line: 3 ns */
 	LOAD_ARGS
 	mov	%gs:B_SP, %rsp
 	mov	%gs:B_RAX, %rax
@@ -227,49 +228,45 @@ agent_copy_string:
 	xor	%eax, %eax
 	movabs	$0x0101010101010101, %r8
 	movabs	$0x8080808080808080, %r9
-1:	lea	8(%rax), %rcx
-	cmp	%rdx, %rcx
-	ja	3f
-	lea	(%rsi,%rax), %rcx
-	and	$4095, %ecx
-	cmp	$4088, %ecx
-	ja	3f
-	mov	(%rsi,%rax), %rcx
-	mov	%rcx, %r10
-	mov	%rcx, %r11
-	sub	%r8, %r10
-	not	%r11
-	and	%r11, %r10
-	and	%r9, %r10
-	jnz	2f
-	mov	%rcx, (%rdi,%rax)
-	add	$8, %rax
-	jmp	1b
-2:	bsf	%r10, %r10		/* bit 8k+7 of the NUL in byte k */
-	shr	$3, %r10d
-	jz	5f
-	/* keep the k low bytes */
-	mov	%r10, %r11
-	xchg	%rcx, %r10
+1:	lea	(%rsi,%rax), %ecx	/* words: up to the end of this page or of the room */
+	or	$-4096, %ecx
 	neg	%ecx
-	add	$8, %ecx
-	shl	$3, %ecx
-	shl	%cl, %r10
-	shr	%cl, %r10
-	mov	%r10, (%rdi,%rax)
-	add	%r11, %rax
-	ret
-3:	cmp	%rdx, %rax		/* bytewise to the end of the page or of the room */
-	jae	5f
+	add	%rax, %rcx
+	cmp	%rdx, %rcx
+	cmova	%rdx, %rcx
+	sub	$8, %rcx
+	jmp	3f
+2:	mov	(%rsi,%rax), %r10
+	mov	%r10, %r11
+	sub	%r8, %r11
+	test	%r9, %r11
+	jnz	5f
+4:	mov	%r10, (%rdi,%rax)
+	add	$8, %rax
+3:	cmp	%rcx, %rax
+	jle	2b
+7:	cmp	%rdx, %rax		/* bytes */
+	jae	6f
 	movzbl	(%rsi,%rax), %ecx
 	test	%cl, %cl
-	jz	5f
+	jz	6f
 	mov	%cl, (%rdi,%rax)
 	inc	%rax
 	test	$7, %al
-	jnz	3b
+	jnz	7b
 	jmp	1b
-5:	ret
+5:	not	%r10			/* a NUL, or what is not ASCII: bit 8k+7 of the first NUL, in byte k */
+	and	%r10, %r11
+	not	%r10
+	and	%r9, %r11
+	jz	4b
+	lea	-1(%r11), %rcx
+	and	%rcx, %r10		/* the bytes before it */
+	mov	%r10, (%rdi,%rax)
+	bsf	%r11, %r11
+	shr	$3, %r11d
+	add	%r11, %rax
+6:	ret
 agent_copy_end:
 agent_copy_fault:
 	mov	$-1, %rax

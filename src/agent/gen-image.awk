@@ -25,4 +25,5 @@ END {
 		printf "\t.%s = 0x%s,\n", want[i], at["agent_" want[i]]
 	}
 	print "};"
+	print "_Static_assert(0x" at["agent_after"] " % 64 == 32, \"entry_x86_64.S: adjust the padding in front of the call\");"
 }

@@ -104,6 +104,7 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 	set_checked(c);
 	set_proven(c);
 	set_watched(c);
+	agent_control_finish(c);
 }
 
 static bool unlimited(int resource)

@@ -74,6 +74,7 @@ static long call(long nr, long a, long b, long c, long d, long e, long f)
 	if (!ready) {
 		for (unsigned i = 0; i < AGENT_NR_MAX; i++)
 			control->bound[i] = capture_bound(&control->plans[i], &control->limits);
+		agent_control_finish(control);
 		mprotect(image, agent_image.text_size + sizeof(struct agent_control), PROT_READ | PROT_EXEC);
 		syscall(SYS_arch_prctl, ARCH_SET_GS, block);
 		ready = true;
