@@ -37,6 +37,7 @@ const char *const engine_stat_names[ENGINE_STATS] = {
 	[ENGINE_STAT_EVICTIONS] = "evictions",
 	[ENGINE_STAT_FALLBACKS] = "fall-backs",
 	[ENGINE_STAT_CACHE_HITS] = "site cache hits",
+	[ENGINE_STAT_CACHE_IGNORED] = "site caches ignored",
 	[ENGINE_STAT_SITES_LEARNT] = "sites learnt",
 	[ENGINE_STAT_COPIES] = "patched copies of files",
 	[ENGINE_STAT_COPIES_REFUSED] = "files and sites not learnt",

@@ -68,6 +68,7 @@ struct engine_config {
 	const char *run_user;
 	const struct engine_context *context;	/* NULL: programs are given none */
 	bool propagate;			/* TRACEPARENT is changed at each exec */
+	const char *site_cache;		/* directory for what is known of call sites, NULL: none */
 	const struct log *log;
 	struct ring_set *rings;
 };
@@ -92,6 +93,7 @@ enum engine_stat {
 	ENGINE_STAT_EVICTIONS, ENGINE_STAT_FALLBACKS, ENGINE_STAT_CACHE_HITS,
 	ENGINE_STAT_SITES_LEARNT, ENGINE_STAT_COPIES, ENGINE_STAT_COPIES_REFUSED,
 	ENGINE_STAT_NOT_PROPAGATED, ENGINE_STAT_CONTEXTS,
+	ENGINE_STAT_CACHE_IGNORED,
 	ENGINE_STATS
 };
 extern const char *const engine_stat_names[ENGINE_STATS];

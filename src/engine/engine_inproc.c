@@ -429,6 +429,7 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 		free(e);
 		return rc;
 	}
+	cache_load(&e->in);
 	e->in.vdso_room = boot_vdso_room();
 	e->in.shadow = cfg->variant && !strcmp(cfg->variant, "shadow");
 	e->in.capable = refusal_probe_capable();
@@ -451,6 +452,7 @@ static void inproc_close(struct engine *e)
 {
 	if (!e)
 		return;
+	cache_store(&e->in);
 	sup_fini(&e->in.sup);
 	while (e->in.free_mm) {
 		struct inproc_mm *mm = e->in.free_mm;

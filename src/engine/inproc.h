@@ -9,6 +9,7 @@
  *	inproc_boot.c       the agent goes into a new program
  *	inproc_mm.c         what was patched in an address space
  *	inproc_file.c       files whose call sites are known, and patched copies of them
+ *	inproc_cache.c      what is known of files, from run to run
  *	inproc_module.c     which of these files a program has mapped
  *	inproc_remote.c     calls that a stopped task makes for us
  *	inproc_trap.c       a call that the dispatch caught
@@ -106,6 +107,7 @@ struct inproc_file {
 	unsigned traps;			/* at the others */
 	uint32_t stubs_begin, stubs;	/* where stubs begin, and where the next one goes; 0: not known yet */
 	bool refused;			/* no copy is made of it */
+	bool cached;			/* known from a former run */
 };
 
 /* A patched copy; programs may have it mapped for as long as they live. */
@@ -123,6 +125,8 @@ struct inproc_files {
 	struct inproc_copy copies[INPROC_COPIES];
 	unsigned ncopies;
 	uint32_t used;			/* bytes of room for copies */
+	unsigned learnt;		/* sites that are new in this run */
+	bool prepared;
 };
 
 /* A process: what it does with SIGSYS, which the kernel resets when a trap finds it blocked or ignored. */
@@ -223,11 +227,23 @@ bool mm_site_known(struct inproc_mm *mm, const struct patch *patch);
 int files_init(struct inproc *e);
 void files_fini(struct inproc *e);
 struct inproc_file *files_lookup(struct inproc *e, const struct agent_file_id *id, uint64_t offset, uint64_t length);
+/* NULL: no room, or not of a kind that is copied. */
+struct inproc_file *files_add(struct inproc *e, const struct agent_file_id *id, uint64_t offset, uint64_t length,
+			      const char *path);
+struct inproc_learnt *files_site_add(struct inproc *e, struct inproc_file *f, uint32_t at, uint16_t nr);
+/* A copy of a file that is known from a former run, where there is none yet; ... */
+void files_prepare(struct inproc *e, struct inproc_file *f);
+/* ... of the most common ones, before the first program. */
+void files_prepare_some(struct inproc *e);
 void files_id(struct agent_file_id *id, const struct stat *st);
 /* A call trapped in code of a file of which t has mapped no copy that has this site. */
 void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr);
 const struct inproc_copy *files_copy_lookup(const struct inproc *e, uint64_t at);
 uint64_t files_hash(const void *bytes, size_t n);
+
+/* inproc_cache.c */
+void cache_load(struct inproc *e);
+void cache_store(struct inproc *e);
 
 /* inproc_module.c */
 /* The code that ip is in, as the program has noted it. */

@@ -34,6 +34,7 @@
 #define NEAR_BACK 96u
 #define NEAR_AHEAD 64u
 #define STUB_ALIGN 8u
+#define PREPARED_MAX (2u << 20)		/* bytes of copies made before anything was met */
 
 int files_init(struct inproc *e)
 {
@@ -115,22 +116,37 @@ static char *mapped_path(const struct sup_task *t, uint64_t at)
 	return path;
 }
 
-static struct inproc_file *file_add(struct inproc *e, const struct sup_task *t, const struct agent_module *m)
+struct inproc_file *files_add(struct inproc *e, const struct agent_file_id *id, uint64_t offset, uint64_t length,
+			      const char *path)
 {
 	struct inproc_file *f;
 
-	if (m->copy || m->length > LENGTH_MAX || m->offset + m->length > m->id.size + PAGE)
+	if (!length || length > LENGTH_MAX || (length | offset) & (PAGE - 1) || offset > id->size ||
+	    offset + length > id->size + PAGE)
 		return NULL;
 	if (e->files.nfiles == AGENT_FILES_MAX) {
 		e->sup.stats[ENGINE_STAT_COPIES_REFUSED]++;
 		return NULL;
 	}
 	f = &e->files.files[e->files.nfiles++];
-	f->id = m->id;
-	f->offset = m->offset;
-	f->length = m->length;
-	f->path = mapped_path(t, m->at);
+	f->id = *id;
+	f->offset = offset;
+	f->length = length;
+	f->path = path ? strdup(path) : NULL;
 	f->refused = !f->path;
+	return f;
+}
+
+static struct inproc_file *file_met(struct inproc *e, const struct sup_task *t, const struct agent_module *m)
+{
+	struct inproc_file *f;
+	char *path;
+
+	if (m->copy)
+		return NULL;
+	path = mapped_path(t, m->at);
+	f = files_add(e, &m->id, m->offset, m->length, path);
+	free(path);
 	return f;
 }
 
@@ -157,7 +173,7 @@ static bool sites_grow(struct inproc_file *f)
 	return true;
 }
 
-static struct inproc_learnt *site_add(struct inproc *e, struct inproc_file *f, uint32_t at, uint16_t nr)
+struct inproc_learnt *files_site_add(struct inproc *e, struct inproc_file *f, uint32_t at, uint16_t nr)
 {
 	struct inproc_learnt *s = site_lookup(f, at);
 
@@ -170,6 +186,7 @@ static struct inproc_learnt *site_add(struct inproc *e, struct inproc_file *f, u
 	s = &f->sites[f->nsites++];
 	*s = (struct inproc_learnt){ .at = at, .nr = nr };
 	e->sup.stats[ENGINE_STAT_SITES_LEARNT]++;
+	e->files.learnt++;
 	return s;
 }
 
@@ -330,24 +347,63 @@ static int copy_make(struct inproc *e, struct inproc_file *f)
 	return 0;
 }
 
+static int copy_try(struct inproc *e, struct inproc_file *f)
+{
+	int rc = copy_make(e, f);
+
+	e->sup.stats[rc < 0 ? ENGINE_STAT_COPIES_REFUSED : ENGINE_STAT_COPIES]++;
+	f->traps = 0;
+	f->refused = rc < 0 && rc != -EAGAIN;
+	log_msg(e->sup.cfg.log, LOG_DEBUG, "copy of '%s' with %u sites: %s", f->path, f->nsites,
+		rc < 0 ? strerror(-rc) : "made");
+	return rc;
+}
+
+void files_prepare(struct inproc *e, struct inproc_file *f)
+{
+	if (!f->cached || f->copied || f->refused)
+		return;
+	if (copy_try(e, f) == 0)
+		e->sup.stats[ENGINE_STAT_CACHE_HITS]++;
+	else
+		f->cached = false;
+}
+
+/* What is known from former runs and has the most sites is what most programs use. */
+void files_prepare_some(struct inproc *e)
+{
+	uint64_t left = PREPARED_MAX;
+
+	e->files.prepared = true;
+	for (;;) {
+		struct inproc_file *best = NULL;
+
+		for (unsigned i = 0; i < e->files.nfiles; i++) {
+			struct inproc_file *f = &e->files.files[i];
+
+			if (f->cached && !f->copied && !f->refused && f->length <= left &&
+			    (!best || f->nsites > best->nsites))
+				best = f;
+		}
+		if (!best)
+			return;
+		left -= best->length;
+		files_prepare(e, best);
+	}
+}
+
 void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr)
 {
 	struct inproc_file *f = files_lookup(e, &m->id, m->offset, m->length);
 	struct inproc_learnt *s;
-	int rc;
 
 	if (!f)
-		f = file_add(e, t, m);
+		f = file_met(e, t, m);
 	if (!f || f->refused || nr >= AGENT_NR_MAX)
 		return;
-	s = site_add(e, f, (uint32_t)(at - m->at), (uint16_t)nr);
+	s = files_site_add(e, f, (uint32_t)(at - m->at), (uint16_t)nr);
+	files_prepare(e, f);
 	/* in the copy already, or not to be patched: this program mapped the file earlier */
-	if (!s || s - f->sites < f->copied || ++f->traps < TRAPS_PER_COPY)
-		return;
-	f->traps = 0;
-	rc = copy_make(e, f);
-	e->sup.stats[rc < 0 ? ENGINE_STAT_COPIES_REFUSED : ENGINE_STAT_COPIES]++;
-	f->refused = rc < 0 && rc != -EAGAIN;
-	log_msg(e->sup.cfg.log, LOG_DEBUG, "copy of '%s' with %u sites: %s", f->path, f->nsites,
-		rc < 0 ? strerror(-rc) : "made");
+	if (s && s - f->sites >= f->copied && ++f->traps >= TRAPS_PER_COPY)
+		copy_try(e, f);
 }

@@ -162,6 +162,15 @@ static bool same_head(struct inproc *e, const struct agent_module *m, const uint
 	return !f || !f->shared || f->head_hash == files_hash(head, n);
 }
 
+/* Known from a former run: its copy is made now. */
+static void prepare(struct inproc *e, const struct agent_module *m)
+{
+	struct inproc_file *f = m->length ? files_lookup(e, &m->id, m->offset, m->length) : NULL;
+
+	if (f)
+		files_prepare(e, f);
+}
+
 static bool interp_load(struct inproc *e, struct sup_task *t, const Elf64_Phdr *ph, unsigned n, uint64_t bias,
 			uint64_t base, struct agent_module *m)
 {
@@ -182,7 +191,10 @@ static bool interp_load(struct inproc *e, struct sup_task *t, const Elf64_Phdr *
 	    eh->e_phoff + (uint64_t)eh->e_phnum * sizeof(own[0]) > sizeof(head) || eh->e_phnum > PHDRS_MAX)
 		return false;
 	memcpy(own, head + eh->e_phoff, eh->e_phnum * sizeof(own[0]));
-	return text_of(own, eh->e_phnum, base, m) && id_load(path, &m->id) && same_head(e, m, head, sizeof(head));
+	if (!text_of(own, eh->e_phnum, base, m) || !id_load(path, &m->id))
+		return false;
+	prepare(e, m);
+	return same_head(e, m, head, sizeof(head));
 }
 
 static uint64_t bias_of(const Elf64_Phdr *ph, unsigned n, uint64_t phdr)
@@ -214,7 +226,11 @@ void module_boot(struct inproc *e, struct sup_task *t, const struct inproc_auxv 
 			mm->text_base = bias + ph[i].p_vaddr;
 			mm->text_end = bias + ph[i].p_vaddr + ph[i].p_memsz;
 		}
-	if (!exe_load(t, ph, n, bias, &out[0]))
+	if (!e->files.prepared)
+		files_prepare_some(e);
+	if (exe_load(t, ph, n, bias, &out[0]))
+		prepare(e, &out[0]);
+	else
 		out[0].length = 0;
 	if (!interp_load(e, t, ph, n, bias, av->base, &out[1]))
 		out[1].length = 0;

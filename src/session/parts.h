@@ -32,6 +32,7 @@ struct tracer_session {
 	struct engine_inherit inherit;
 	struct engine_config engine_config;
 	struct engine_context context;	/* engine_config's */
+	char site_cache[4096];
 	const struct engine_ops *ops;
 	struct engine *engine;
 	uint64_t engine_stats[ENGINE_STATS];

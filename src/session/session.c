@@ -117,6 +117,23 @@ static void load_context(struct tracer_session *s)
 	s->engine_config.propagate = option_num(s->options, OPT_PROPAGATE) != 0;
 }
 
+/* $XDG_CACHE_HOME/tracer, where the user names nothing else; NULL: none. */
+static const char *site_cache_path(struct tracer_session *s)
+{
+	const char *dir = option_str(s->options, OPT_SITE_CACHE), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (dir && *dir)
+		return strcmp(dir, "none") ? dir : NULL;
+	if (cache && cache[0] == '/')
+		n = snprintf(s->site_cache, sizeof(s->site_cache), "%s/tracer", cache);
+	else if (home && home[0] == '/')
+		n = snprintf(s->site_cache, sizeof(s->site_cache), "%s/.cache/tracer", home);
+	else
+		return NULL;
+	return n < (int)sizeof(s->site_cache) ? s->site_cache : NULL;
+}
+
 static void load_engine_config(struct tracer_session *s, const struct tracer_session_config *cfg)
 {
 	const struct tracer_options *o = s->options;
@@ -145,6 +162,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.run_uid = s->program.uid,
 		.run_gid = s->program.gid,
 		.run_user = s->program.user,
+		.site_cache = site_cache_path(s),
 		.log = &s->log,
 		.rings = s->rings,
 	};

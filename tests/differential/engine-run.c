@@ -365,7 +365,7 @@ static const char *find_program(const char *name)
 
 static int usage(void)
 {
-	fputs("usage: engine-run [-o FILE] [-c] [-d] [-s] [-v] [-r BYTES] [-S STRING_MAX] ENGINE COMMAND...\n", stderr);
+	fputs("usage: engine-run [-o FILE] [-c] [-d] [-s] [-v] [-r BYTES] [-S STRING_MAX] [-k SITE_CACHE] ENGINE COMMAND...\n", stderr);
 	return 2;
 }
 
@@ -384,7 +384,7 @@ int main(int argc, char **argv)
 	pthread_t t;
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "+o:csdvr:S:")) != -1)
+	while ((c = getopt(argc, argv, "+o:csdvr:S:k:")) != -1)
 		switch (c) {
 		case 'o': r.out = fopen(optarg, "we"); break;
 		case 'c': r.counts = true; break;
@@ -392,6 +392,7 @@ int main(int argc, char **argv)
 		case 'd': cfg.wait_all = false; break;
 		case 'v': verbose = true; log.level = LOG_DEBUG; break;
 		case 'r': cfg.ring_size = strtoull(optarg, NULL, 0); break;
+		case 'k': cfg.site_cache = optarg; break;
 		case 'S': cfg.limits.string_max = (uint32_t)strtoul(optarg, NULL, 0); break;
 		default: return usage();
 		}

@@ -7,6 +7,7 @@
 #	SHADOW_USER=UID   as that user (root only)
 #	SHADOW_ONLY=RE    programs whose name matches
 #	SHADOW_RUNS=N     so many times each
+#	SHADOW_CACHE=DIR  with known call sites from the start (the second time)
 . "${srcdir:-.}/tests/e2e/lib.sh"
 need_ptrace
 run=$builddir/engine-run
@@ -47,7 +48,7 @@ shadow_once() {
 	rm -rf "$work"
 	mkdir "$work"
 	[ -z "$as" ] || chown "$SHADOW_USER" "$work"
-	(cd "$work" && timeout -k 5 "${SHADOW_TIMEOUT:-90}" $as "$run" -s -v -o "$dir/out" inproc:shadow sh -c "$2") \
+	(cd "$work" && timeout -k 5 "${SHADOW_TIMEOUT:-90}" $as "$run" -s -v ${SHADOW_CACHE:+-k "$SHADOW_CACHE"} -o "$dir/out" inproc:shadow sh -c "$2") \
 		>"$dir/traced" 2>"$dir/err" </dev/null
 	status=$?
 	told=$(grep -o 'shadow: [0-9].*' "$dir/err")

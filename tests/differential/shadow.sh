@@ -15,7 +15,7 @@ failed=0
 shadow() {
 	"$@" >"$work/native" 2>/dev/null </dev/null
 	native=$?
-	timeout 120 "$run" -s -o "$work/out" inproc:shadow "$@" >"$work/traced" 2>"$work/err" </dev/null
+	timeout 120 "$run" -s ${SHADOW_CACHE:+-k "$SHADOW_CACHE"} -o "$work/out" inproc:shadow "$@" >"$work/traced" 2>"$work/err" </dev/null
 	status=$?
 	if [ $status != $native ]; then
 		echo "FAIL ($status, not $native): $*"
