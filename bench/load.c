@@ -2,6 +2,8 @@
 /*
  * load KIND N [THREADS]: programs to trace, with a known number of one kind of call.
  *   syscall_heavy  N getppid calls and nothing else
+ *   path_heavy     N access of a path of 30 bytes that is not there
+ *   file_heavy     N times open, read and close of a file of 4 KiB: N read
  *   compute_heavy  N times 1 ms of arithmetic and a getppid
  *   io_heavy       N files made, written (4 pwrite64 each), read, removed
  *   fork_heavy     N times fork and exec of true(1), N wait4
@@ -48,6 +50,30 @@ static int syscall_heavy(long n)
 	while (n--)
 		syscall(SYS_getppid);
 	return 0;
+}
+
+static int path_heavy(long n)
+{
+	while (n--)
+		access("/tmp/there/is/no/such/file-xyz", R_OK);
+	return 0;
+}
+
+static int file_heavy(long n)
+{
+	char path[] = "/dev/shm/load.XXXXXX", buf[4096] = "";
+	int fd = mkstemp(path);
+
+	check(fd, path);
+	check(write(fd, buf, sizeof(buf)), "write");
+	close(fd);
+	while (n--) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		check(fd, path);
+		check(read(fd, buf, sizeof(buf)), "read");
+		close(fd);
+	}
+	return unlink(path) < 0;
 }
 
 static int compute_heavy(long n)
@@ -209,7 +235,8 @@ static int net_heavy(long n)
 }
 
 static const struct { const char *name; int (*run)(long n); } kinds[] = {
-	{ "syscall_heavy", syscall_heavy }, { "compute_heavy", compute_heavy }, { "io_heavy", io_heavy },
+	{ "syscall_heavy", syscall_heavy }, { "path_heavy", path_heavy }, { "file_heavy", file_heavy },
+	{ "compute_heavy", compute_heavy }, { "io_heavy", io_heavy },
 	{ "fork_heavy", fork_heavy }, { "multi_thread", multi_thread }, { "net_heavy", net_heavy },
 };
 
@@ -222,6 +249,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			return kinds[i].run(atol(argv[2]));
-	fprintf(stderr, "usage: load syscall_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy N [THREADS]\n");
+	fprintf(stderr, "usage: load syscall_heavy|path_heavy|file_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy N [THREADS]\n");
 	return 2;
 }

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the benchmark scripts: no program is measured here."""
+import contextlib
+import io
 import os
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -10,6 +13,7 @@ import common  # noqa: E402
 import compare  # noqa: E402
 import gate  # noqa: E402
 import results  # noqa: E402
+import targets  # noqa: E402
 
 CALLGRIND = """# callgrind format
 version: 1
@@ -170,6 +174,37 @@ class Results(unittest.TestCase):
     def test_trends_by_force(self):
         taken, left, _ = results.trends([self.one("1", "a", 9), self.one("2", "b", 5)], True)
         self.assertEqual((len(taken), left), (2, 0))
+
+
+class Targets(unittest.TestCase):
+    RESULT = {"own": 1.3, "whole": 1.5, "own_min": 1.3, "whole_min": 1.5, "lost": 0, "pairs": 5, "native_ms": 1, "traced_ms": 2}
+
+    def judged(self, kind, target, **more):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return targets.judge(targets.Row("x", [], kind, target, "getppid"), dict(self.RESULT, **more))["met"]
+
+    def test_judged_by_the_time_that_is_named(self):
+        self.assertTrue(self.judged("own", 1.4))
+        self.assertFalse(self.judged("whole", 1.4))
+        self.assertFalse(self.judged("own", 1.2))
+
+    def test_a_wrong_count_is_never_met(self):
+        self.assertFalse(self.judged("own", 1.4, lost=1))
+        self.assertFalse(self.judged("own", 1.4, lost=-1))
+
+    def test_calls_of_a_table(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".c") as f:
+            f.write(" 97.15    2.276168          61     37110              198ns   1.57us    109us getdents64\n"
+                    "  1.11    0.026176           1     18943        16    488ns    784ns   1.18us openat\n")
+            f.flush()
+            self.assertEqual([targets.calls_of(f.name, c) for c in ("getdents64", "openat", "open")], [37110, 18943, 0])
+
+    def test_what_was_not_sent(self):
+        line = "tracer: find exited 0 after 1.88 s; 281,341 calls, 281,342 spans sent, 0 calls folded, {} dropped; trace 1 -> http://127.0.0.1:1\n"
+        self.assertEqual(targets.not_sent(line.format("0")), 0)
+        self.assertEqual(targets.not_sent(line.format("30,259")), 30259)
+        self.assertEqual(targets.not_sent("tracer: 164,583 calls were not recorded: the rings were full\n" + line.format("0")), 164583)
+        self.assertEqual(targets.not_sent(""), 1)
 
 
 if __name__ == "__main__":
