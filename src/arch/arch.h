@@ -44,6 +44,7 @@ struct arch {
 	void (*call_set)(struct arch_regs *regs, const struct arch_call *call);
 
 	unsigned (*word)(const struct arch_regs *regs);	/* bytes of a pointer of the code that runs */
+	uint64_t (*tls)(const struct arch_regs *regs);	/* thread pointer */
 	uint64_t (*ip)(const struct arch_regs *regs);
 	uint64_t (*sp)(const struct arch_regs *regs);
 	int64_t (*ret)(const struct arch_regs *regs);

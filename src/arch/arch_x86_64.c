@@ -81,6 +81,11 @@ static unsigned x86_word(const struct arch_regs *regs)
 	return regs->r.cs == 0x23 ? 4 : 8;
 }
 
+static uint64_t x86_tls(const struct arch_regs *regs)
+{
+	return regs->r.fs_base;
+}
+
 static uint64_t x86_ip(const struct arch_regs *regs)
 {
 	return regs->r.rip;
@@ -132,6 +137,7 @@ const struct arch arch_x86_64 = {
 	.call_load = x86_call_load,
 	.call_set = x86_call_set,
 	.word = x86_word,
+	.tls = x86_tls,
 	.ip = x86_ip,
 	.sp = x86_sp,
 	.ret = x86_ret,

@@ -52,6 +52,7 @@ void image_put(struct world *w, struct image *img)
 	hash_del(&w->images, img->id);
 	shared_str_put(&w->mem, img->exe);
 	shared_str_put(&w->mem, img->argv);
+	shared_str_put(&w->mem, img->context);
 	fd_mem_put(&w->mem, img, sizeof(*img));
 }
 
@@ -437,6 +438,7 @@ static int load_exec(struct world *w, const struct tracer_ev_exec *ev)
 		return -ENOSPC;
 	exec_load_tables(w, t);
 	memcpy(t->comm, ev->comm, sizeof(t->comm) - 1);
+	t->context.set = false;
 	old = t->proc->image;
 	img = image_add(w, t->proc->pid);
 	if (!img)
@@ -511,6 +513,24 @@ static void load_comm(struct world *w, const struct tracer_ev_text *ev)
 		memcpy(t->proc->image->comm, t->comm, sizeof(t->comm));
 }
 
+static void load_context(struct world *w, const struct tracer_ev_context *ev)
+{
+	static const uint8_t none[8];
+	struct task *t = world_task(w, ev->head.tid);
+	struct image *img = t->proc ? t->proc->image : NULL;
+
+	if (ev->what == TRACER_CONTEXT_THREAD && t != w->stand_in) {
+		t->context = (struct task_context){ .trace_flags = ev->trace_flags };
+		t->context.set = memcmp(ev->span_id, none, sizeof(none)) != 0;
+		memcpy(t->context.trace_id, ev->trace_id, sizeof(t->context.trace_id));
+		memcpy(t->context.span_id, ev->span_id, sizeof(t->context.span_id));
+	} else if (ev->what == TRACER_CONTEXT_PROCESS && img) {
+		shared_str_put(&w->mem, img->context);
+		img->context = shared_str_new(&w->mem, (const char *)ev->payload, ev->len);
+		img->context_len = img->context ? ev->len : 0;
+	}
+}
+
 int world_before(struct world *w, const struct tracer_event *ev)
 {
 	switch (ev->kind) {
@@ -534,6 +554,9 @@ int world_before(struct world *w, const struct tracer_event *ev)
 		return 0;
 	case TRACER_EV_COMM:
 		load_comm(w, (const struct tracer_ev_text *)ev);
+		return 0;
+	case TRACER_EV_CONTEXT:
+		load_context(w, (const struct tracer_ev_context *)ev);
 		return 0;
 	default:
 		return 0;

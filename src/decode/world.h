@@ -38,6 +38,8 @@ struct image {
 	char *argv;			/* NUL-separated, argv_len bytes; NULL unknown */
 	uint32_t argv_len, argc;
 	uint8_t elf_class, build_id_len, build_id[24];
+	char *context;			/* what it tells of itself: a ProcessContext message; NULL none */
+	uint32_t context_len;
 	char comm[16];
 	int32_t uid, ppid;
 	bool ended;
@@ -60,6 +62,13 @@ struct process {
 	bool leader_replaced;		/* another thread exec'ed: one late exit of the leader is to come */
 };
 
+/* The span that a program's own SDK has active in a thread. */
+struct task_context {
+	uint8_t trace_id[16], span_id[8];
+	uint8_t trace_flags;		/* W3C */
+	bool set;
+};
+
 struct task {
 	int32_t tid;
 	struct process *proc;
@@ -69,6 +78,7 @@ struct task {
 	uint64_t last_end;		/* ticks at the end of its last call, 0 none: compute spans */
 	void *user;			/* group table of the thread (stats) */
 	struct task *sibling;
+	struct task_context context;
 	struct image *old_image;	/* between its exec and the end of that execve: who made the call */
 	bool guessed;			/* made on demand: no record told of it */
 	bool gone;			/* its exit was seen: removed after this record */

@@ -104,6 +104,7 @@ int sup_attach(struct supervisor *s, pid_t pid)
 	mem_open(&t->base.group->mem, s->hooks != NULL);
 	sup_event_exec(s, t, a.pid, TRACER_EVF_ATTACHED);
 	sup_event_files(s, a.pid);
+	sup_context_attach(s, t);
 	return 0;
 }
 

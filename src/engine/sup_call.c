@@ -329,6 +329,12 @@ static void entry_finish(struct supervisor *s, struct sup_task *t)
 	sup_resume(s, t, 0);
 }
 
+static inline void context_look(struct supervisor *s, struct sup_task *t)
+{
+	if (sup_group_of(t)->context.how != SUP_CONTEXT_NONE)
+		sup_context_look(s, t);
+}
+
 static void call_entry(struct supervisor *s, struct sup_task *t, const struct ptrace_syscall_info *info)
 {
 	uint64_t nr = info->entry.nr;
@@ -354,6 +360,7 @@ static void call_entry(struct supervisor *s, struct sup_task *t, const struct pt
 	if (t->record && t->desc && t->desc->capture->flags & CAP_PLAN_ENTER)
 		entry_captures(s, t);
 	if (never_returns(t)) {
+		context_look(s, t);
 		t->start = t->end = s->now;
 		t->ret = 0;
 		if (!call_emit(s, t, TRACER_EV_ENTER)) {
@@ -403,6 +410,8 @@ static void exit_finish(struct supervisor *s, struct sup_task *t)
 	if (s->unreadable)
 		sup_unreadable_tell(s, t);
 	if (t->special != SUP_PLAIN) {
+		if (t->special == SUP_PRCTL)
+			sup_context_prctl(s, t);
 		if (!t->error)
 			call_effects(s, t);
 		else if (t->special == SUP_EXECVE)
@@ -432,6 +441,8 @@ static void call_exit(struct supervisor *s, struct sup_task *t, const struct ptr
 		sup_resume(s, t, 0);
 		return;
 	}
+	if (emit)
+		context_look(s, t);
 	if (emit && !call_emit(s, t, TRACER_EV_CALL)) {
 		park(s, t, SUP_PARKED_EXIT);
 		return;

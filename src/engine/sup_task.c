@@ -278,6 +278,7 @@ static void group_exec(struct supervisor *s, struct sup_task *t)
 	struct sup_group *g = sup_group_of(t);
 
 	g->told_unreadable = g->told_x32 = false;
+	sup_context_exec(t);
 	g->exec_pending = false;
 	g->base.mem.pid = g->base.pid;
 	mem_open(&g->base.mem, s->hooks || s->cfg.propagate);

@@ -13,6 +13,7 @@
  *	sup_attach.c        attach and detach
  *	sup_events.c        records about tasks from /proc
  *	sup_environ.c       TRACEPARENT of new images
+ *	sup_context.c       what a program's own SDK publishes
  *	sup_pin.c           keeps us beside our tracee
  */
 #ifndef ENGINE_SUPERVISOR_H
@@ -40,6 +41,14 @@ enum sup_special {
 
 /* What a call stop of a task waits for while the ring is full. */
 enum sup_parked { SUP_NOT_PARKED = 0, SUP_PARKED_ENTRY, SUP_PARKED_EXIT };
+
+/* How a process publishes the active span of its threads (sup_context.c). */
+enum sup_context_how { SUP_CONTEXT_NONE = 0, SUP_CONTEXT_STATIC, SUP_CONTEXT_MODULE };
+struct sup_context {
+	uint8_t how;			/* enum sup_context_how */
+	uint64_t module;		/* MODULE: index of the thread-local block */
+	uint64_t offset;		/* of the variable: in that block, or from the thread pointer */
+};
 
 /* A thread. */
 struct sup_task {
@@ -69,6 +78,9 @@ struct sup_task {
 	bool interrupted;		/* we sent PTRACE_INTERRUPT and no trap was seen yet */
 	int status;			/* UNTOLD: its first wait status */
 	uint64_t parked_at;
+	/* its active span, as told last; 0 none */
+	uint8_t context_trace[16], context_span[8];
+	uint64_t context_at;		/* address of its variable, 0 unknown */
 	struct sup_task *park_next;
 	void *hook;			/* the hooks' own */
 };
@@ -81,6 +93,7 @@ struct sup_group {
 	bool root;
 	bool told_unreadable, told_x32;
 	bool exec_pending;		/* a thread of it is in execve */
+	struct sup_context context;
 	uint8_t span_id[8];		/* in the TRACEPARENT that it was given, 0 none */
 	void *hook;			/* the hooks' own */
 };
@@ -213,6 +226,13 @@ void sup_event_comm(struct supervisor *s, struct sup_task *t);
 /* sup_environ.c: at the exec stop of the program / of a later image, the record of the exec is out */
 void sup_environ_start(struct supervisor *s, struct sup_task *t);
 void sup_environ_exec(struct supervisor *s, struct sup_task *t);
+
+/* sup_context.c: behind a prctl, whatever it returned / at the attach / before the record of a call of a
+ * process that publishes / at an exec */
+void sup_context_prctl(struct supervisor *s, struct sup_task *t);
+void sup_context_attach(struct supervisor *s, struct sup_task *t);
+void sup_context_look(struct supervisor *s, struct sup_task *t);
+void sup_context_exec(struct sup_task *t);
 
 /* sup_pin.c */
 void sup_pin_init(struct supervisor *s);

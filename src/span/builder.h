@@ -134,6 +134,7 @@ int pspan_load_resource(struct span_builder *b, struct pspan *p);	/* 0 or -ENOME
 struct pspan *pspan_get(struct span_builder *b, const struct image *img);
 void pspan_event(struct span_builder *b, const struct tracer_event *ev);
 void pspan_context(struct span_builder *b, const struct tracer_ev_context *ev);	/* CONTEXT_IMAGE */
+void pspan_context_resource(struct span_builder *b, int32_t tid);	/* CONTEXT_PROCESS */
 void pspan_close(struct span_builder *b, struct pspan *p);	/* folds, held spans, its own span; freed */
 void pspan_image_gone(void *ctx, struct image *img);
 const uint8_t *pspan_parent(struct span_builder *b, struct pspan *p);	/* id for children in this trace */

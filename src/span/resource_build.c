@@ -18,8 +18,13 @@
 #include <tracer/version.h>
 #include <unistd.h>
 
+#include "base/proto_reader.h"
+#include "base/utf8.h"
 #include "span/propagator.h"
 
+#define CONTEXT_ATTRS_MAX 64u		/* of what a program tells of itself */
+#define CONTEXT_TOTAL_MAX 192u		/* and no more where there are so many: ours have to find room */
+#define CONTEXT_KEY_MAX 255u
 /* Enough for every file read here; mountinfo of a container host can be long. */
 #define FILE_MAX 65536u
 
@@ -268,6 +273,67 @@ static int process_build(struct resource *r, const struct resource_host *h, cons
 	return ret ? ret : add_text(r, "process.executable.build_id.gnu", build);
 }
 
+/* AnyValue: string 1, bool 2, int 3; resources of ours have no other types. */
+static int context_add_value(struct resource *r, const char *key, const struct proto_field *value)
+{
+	struct proto_reader in;
+	struct proto_field f;
+
+	proto_reader_init(&in, value->bytes, value->len);
+	if (!proto_reader_next(&in, &f))
+		return 0;
+	if (f.number == 1 && f.wire == PROTO_BYTES && utf8_valid((const char *)f.bytes, f.len))
+		return resource_add_str(r, key, (const char *)f.bytes, f.len);
+	if ((f.number == 2 || f.number == 3) && f.wire == PROTO_VARINT)
+		return resource_add_int(r, key, (int64_t)f.value);
+	return 0;
+}
+
+/* KeyValue: key 1, value 2. */
+static int context_add(struct resource *r, const struct proto_field *attr)
+{
+	struct proto_reader in;
+	struct proto_field f, key = { 0 }, value = { 0 };
+	char name[CONTEXT_KEY_MAX + 1];
+
+	proto_reader_init(&in, attr->bytes, attr->len);
+	while (proto_reader_next(&in, &f)) {
+		if (f.number == 1 && f.wire == PROTO_BYTES)
+			key = f;
+		else if (f.number == 2 && f.wire == PROTO_BYTES)
+			value = f;
+	}
+	if (!key.len || key.len > CONTEXT_KEY_MAX || memchr(key.bytes, '\0', key.len) ||
+	    !utf8_valid((const char *)key.bytes, key.len))
+		return 0;
+	memcpy(name, key.bytes, key.len);
+	name[key.len] = '\0';
+	return context_add_value(r, name, &value);
+}
+
+/* ProcessContext: resource 1; Resource: attributes 1. */
+static int context_build(struct resource *r, const struct resource_image *img)
+{
+	struct proto_reader in, attrs;
+	struct proto_field f, a;
+	unsigned n = 0;
+	int ret = 0;
+
+	proto_reader_init(&in, img->context, img->context_len);
+	while (ret == 0 && proto_reader_next(&in, &f)) {
+		if (f.number != 1 || f.wire != PROTO_BYTES)
+			continue;
+		proto_reader_init(&attrs, f.bytes, f.len);
+		while (ret == 0 && n < CONTEXT_ATTRS_MAX && r->nattrs < CONTEXT_TOTAL_MAX && proto_reader_next(&attrs, &a)) {
+			if (a.number != 1 || a.wire != PROTO_BYTES)
+				continue;
+			ret = context_add(r, &a);
+			n++;
+		}
+	}
+	return ret;
+}
+
 int resource_build(struct resource **out, const struct resource_host *h, const struct resource_run *run,
 		   const struct resource_image *img)
 {
@@ -275,13 +341,16 @@ int resource_build(struct resource **out, const struct resource_host *h, const s
 	int ret = r ? add_text(r, "service.name", run->service_name) : -ENOMEM;
 
 	/* The first value stays: what the user's list says of service, host or
-	 * container beats what we find; what a process is we know better. */
+	 * container beats what the program tells, and that beats what we find;
+	 * what a process is we know better. */
 	if (ret == 0)
 		ret = sdk_build(r);
 	if (ret == 0)
 		ret = process_build(r, h, img);
 	if (ret == 0)
 		ret = list_build(r, run);
+	if (ret == 0 && img->context)
+		ret = context_build(r, img);
 	if (ret == 0)
 		ret = service_build(r, run);
 	if (ret == 0)

@@ -40,6 +40,8 @@ struct resource_image {
 	size_t exe_len;
 	const uint8_t *build_id;
 	unsigned build_id_len;
+	const void *context;		/* ProcessContext message that the program publishes, NULL none */
+	size_t context_len;
 };
 
 /* 0 or -ENOMEM. */

@@ -309,6 +309,8 @@ static void context_event(struct span_builder *b, const struct tracer_ev_context
 		context_adopt(b, ev);
 	else if (ev->what == TRACER_CONTEXT_IMAGE)
 		pspan_context(b, ev);
+	else if (ev->what == TRACER_CONTEXT_PROCESS)
+		pspan_context_resource(b, ev->head.tid);
 }
 
 void span_builder_event(struct span_builder *b, const struct tracer_event *ev)

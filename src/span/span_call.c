@@ -152,12 +152,40 @@ static void add_call(struct span *s, int abi, int nr, const char *name)
 		span_add_str(s, SPAN_KEY_SYSCALL_ABI, abis[abi], strlen(abis[abi]));
 }
 
+/*
+ * Under the program's own active span, where it publishes one and that is exported: in our trace, or in
+ * its own where its flags say that it is sampled.  Otherwise under the process span, with a link.
+ */
+static void set_parent(const struct span_builder *b, struct span *s, const struct task_context *ctx)
+{
+	bool ours = !memcmp(ctx->trace_id, s->trace_id, sizeof(s->trace_id));
+	/* The run's first trace was ours before it was split. */
+	bool exported = ours || ctx->trace_flags & 1 || !memcmp(ctx->trace_id, b->cfg.context.trace_id, sizeof(s->trace_id));
+
+	if (!ctx->set)
+		return;
+	if (!exported) {
+		s->has_link = 1;
+		memcpy(s->link.trace_id, ctx->trace_id, sizeof(s->link.trace_id));
+		memcpy(s->link.span_id, ctx->span_id, sizeof(s->link.span_id));
+		s->link.flags = ctx->trace_flags | BUILDER_FLAG_LOCAL;
+		return;
+	}
+	memcpy(s->parent_id, ctx->span_id, sizeof(s->parent_id));
+	if (ours)
+		return;
+	memcpy(s->trace_id, ctx->trace_id, sizeof(s->trace_id));
+	s->flags = ctx->trace_flags | BUILDER_FLAG_LOCAL;
+	s->trace_state = NULL;
+}
+
 struct span *call_span(struct span_builder *b, struct pspan *p, const struct call *c, bool unexpected)
 {
 	struct span *s = builder_get(b, p, SPAN_CALL);
 
 	if (!s)
 		return NULL;
+	set_parent(b, s, &c->task->context);
 	s->start_ns = c->start_ns;
 	s->end_ns = later(c->end_ns, c->start_ns);
 	add_call(s, c->ev->head.abi, c->ev->head.nr, c->name);

@@ -77,7 +77,8 @@ int pspan_load_resource(struct span_builder *b, struct pspan *p)
 	if (img)
 		ri = (struct resource_image){ .id = img->id, .pid = img->pid, .starttime = img->starttime,
 					      .exe = img->exe, .exe_len = img->exe_len,
-					      .build_id = img->build_id, .build_id_len = img->build_id_len };
+					      .build_id = img->build_id, .build_id_len = img->build_id_len,
+					      .context = img->context, .context_len = img->context_len };
 	if (!ri.exe) {
 		ri.exe = p->name;
 		ri.exe_len = p->name_len;
@@ -365,6 +366,19 @@ void pspan_context(struct span_builder *b, const struct tracer_ev_context *ev)
 	}
 	if (memcmp(ev->parent_id, none, sizeof(none)) != 0)
 		memcpy(p->parent_id, ev->parent_id, sizeof(p->parent_id));
+}
+
+/* From here on its spans have a resource that knows what the program tells of itself. */
+void pspan_context_resource(struct span_builder *b, int32_t tid)
+{
+	const struct task *t = world_task(b->world, tid);
+	const struct image *img = t->proc ? t->proc->image : NULL;
+	struct pspan *p = img ? pspan_get(b, img) : NULL;
+
+	if (!p || p->shared || p->image != img)
+		return;
+	resource_put(p->resource);
+	p->resource = NULL;
 }
 
 /* --- closing --- */

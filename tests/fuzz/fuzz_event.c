@@ -79,6 +79,9 @@ static void use(const struct tracer_event *ev)
 	case TRACER_EV_FD:
 		read_all(((const struct tracer_ev_fd *)p)->target, ((const struct tracer_ev_fd *)p)->len);
 		break;
+	case TRACER_EV_CONTEXT:
+		read_all(((const struct tracer_ev_context *)p)->payload, ((const struct tracer_ev_context *)p)->len);
+		break;
 	case TRACER_EV_CWD:
 	case TRACER_EV_COMM:
 	case TRACER_EV_ENGINE:

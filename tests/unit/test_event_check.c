@@ -183,7 +183,28 @@ START_TEST(lengths_at_the_end)
 }
 END_TEST
 
+START_TEST(contexts)
+{
+	struct tracer_ev_context *c = (void *)mem.b;
+
+	memset(mem.b, 0, sizeof(mem.b));
+	c->head = (struct tracer_event){ .kind = TRACER_EV_CONTEXT, .size = sizeof(*c), .tid = 3 };
+	BAD();			/* of no kind */
+	c->what = TRACER_CONTEXT_THREAD;
+	GOOD();
+	c->what = TRACER_CONTEXTS;
+	BAD();
+	c->what = TRACER_CONTEXT_PROCESS;
+	c->len = 9;
+	BAD();
+	EV->size += 16;
+	GOOD();
+	EV->tid = 0;
+	BAD();
+}
+END_TEST
+
 int main(void)
 {
-	return unit_run("event_check", (const TTest *const[]){ calls, execs, fixed_kinds, lengths_at_the_end, NULL });
+	return unit_run("event_check", (const TTest *const[]){ calls, execs, fixed_kinds, lengths_at_the_end, contexts, NULL });
 }

@@ -163,8 +163,26 @@ START_TEST(ids)
 }
 END_TEST
 
+START_TEST(names)
+{
+	static const struct { const char *list; unsigned bits; const char *unknown; } table[] = {
+		{ "tracecontext,baggage", PROPAGATE_TRACECONTEXT | PROPAGATE_BAGGAGE, "" },
+		{ "tracecontext", PROPAGATE_TRACECONTEXT, "" }, { " baggage , baggage ", PROPAGATE_BAGGAGE, "" },
+		{ "none", 0, "" }, { "tracecontext,none", 0, "" }, { "", 0, "" }, { ",,", 0, "" },
+		{ "b3,tracecontext,xray", PROPAGATE_TRACECONTEXT, "b3" }, { "tracecontex", 0, "tracecontex" },
+		{ "TRACECONTEXT", 0, "TRACECONTEXT" },
+	};
+	char unknown[16];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		ck_assert_uint_eq(propagators_parse(table[i].list, unknown, sizeof(unknown)), table[i].bits);
+		ck_assert_str_eq(unknown, table[i].unknown);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("propagator", (const TTest *const[]){ traceparent_table, tracestate_table,
-		format_is_parsed_back, environment, ids, NULL });
+		format_is_parsed_back, environment, ids, names, NULL });
 }
