@@ -98,6 +98,7 @@ struct inproc_learnt {
 struct inproc_file {
 	struct agent_file_id id;
 	uint64_t offset, length;
+	uint64_t vaddr;			/* of the mapping, as the file's program headers have it */
 	uint64_t head_hash;		/* of the beginning of the file */
 	struct agent_file *shared;	/* what programs see of it, NULL: nothing yet */
 	char *path;
@@ -236,8 +237,8 @@ void files_prepare(struct inproc *e, struct inproc_file *f);
 /* ... of the most common ones, before the first program. */
 void files_prepare_some(struct inproc *e);
 void files_id(struct agent_file_id *id, const struct stat *st);
-/* A call trapped in code of a file of which t has mapped no copy that has this site. */
-void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr);
+/* A call trapped in code of a file of which t has mapped no copy that has this site.  True: copies have it. */
+bool files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr);
 const struct inproc_copy *files_copy_lookup(const struct inproc *e, uint64_t at);
 uint64_t files_hash(const void *bytes, size_t n);
 
@@ -250,8 +251,8 @@ void cache_store(struct inproc *e);
 bool module_lookup(struct inproc *e, struct sup_task *t, uint64_t ip, struct agent_module *out);
 /* Sites of a patched copy become sites of the address space: of that in one of whose stubs ip is, ... */
 bool module_stub_load(struct inproc *e, struct sup_task *t, uint64_t ip);
-/* ... of that in which a call has trapped; or the call's site is learnt, ... */
-void module_site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr);
+/* ... of that in which a call has trapped; or the call's site is learnt (true: it can be patched), ... */
+bool module_site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr);
 /* ... of all. */
 void module_sites_load_all(struct inproc *e, struct sup_task *t);
 /* At the exec event: what the kernel has mapped. */

@@ -15,6 +15,7 @@
  */
 #include "config.h"
 #include "engine/inproc.h"
+#include "engine/unwind_info.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #define PAGE 4096u
+#define NR_RT_SIGRETURN 15
 #define SITES_PER_FILE 512u
 #define LENGTH_MAX (8u << 20)		/* of code that is copied */
 #define TRAPS_PER_COPY 12u		/* about what a copy costs */
@@ -192,7 +194,11 @@ struct inproc_learnt *files_site_add(struct inproc *e, struct inproc_file *f, ui
 
 /* ---- a copy ---- */
 
-struct code { uint8_t *bytes; size_t n; };
+struct code {
+	uint8_t *bytes;
+	size_t n;
+	int fd;			/* the file */
+};
 
 static ssize_t read_code(void *ctx, uint64_t addr, void *buf, size_t n)
 {
@@ -223,8 +229,10 @@ static int stubs_find(struct inproc_file *f, int fd, const struct code *c)
 		Elf64_Phdr ph;
 
 		memcpy(&ph, head + eh->e_phoff + i * sizeof(ph), sizeof(ph));
-		if (ph.p_type == PT_LOAD && ph.p_flags & PF_X && (ph.p_offset & ~(uint64_t)(PAGE - 1)) == f->offset)
+		if (!end && ph.p_type == PT_LOAD && ph.p_flags & PF_X && (ph.p_offset & ~(uint64_t)(PAGE - 1)) == f->offset)
 			end = ph.p_offset + ph.p_filesz - f->offset;
+		if (end && !f->vaddr)
+			f->vaddr = ph.p_vaddr - (ph.p_offset - f->offset);
 	}
 	if (!end || end > f->length || f->length - end >= PAGE)
 		return -ENOEXEC;
@@ -233,6 +241,14 @@ static int stubs_find(struct inproc_file *f, int fd, const struct code *c)
 			return -ENOEXEC;
 	f->stubs_begin = f->stubs = (uint32_t)((end + STUB_ALIGN - 1) & ~(uint64_t)(STUB_ALIGN - 1));
 	return 0;
+}
+
+/* Unwinders know a signal return by its bytes, but where the file tells them of it. */
+static bool unwinds(const struct inproc_file *f, const struct inproc_learnt *s, const struct code *c)
+{
+	uint64_t bias = f->vaddr;
+
+	return s->nr != NR_RT_SIGRETURN || unwind_info_covers(c->fd, bias + s->patch.at, bias + s->at + 2);
 }
 
 /* The site's patch, decided once: later copies have the same. */
@@ -244,7 +260,7 @@ static void site_plan(struct inproc *e, struct inproc_file *f, struct inproc_lea
 	const struct patch_code near = { c->bytes + from, n, from };
 
 	s->planned = true;
-	if (patch_choose(&near, s->at, s->nr, &s->patch) < 0 ||
+	if (patch_choose(&near, s->at, s->nr, &s->patch) < 0 || !unwinds(f, s, c) ||
 	    (s->patch.form == PATCH_AFTER && mm_branches_far(e, &reader, &near, &s->patch)) ||
 	    patch_build(&near, &s->patch, f->stubs) < 0 || f->stubs + s->patch.stub_len > c->n) {
 		s->patch.form = PATCH_NONE;
@@ -324,7 +340,7 @@ static void copy_tell(struct inproc *e, struct inproc_file *f, uint32_t at)
 static int copy_make(struct inproc *e, struct inproc_file *f)
 {
 	uint32_t at = e->arena->copies_at + e->files.used;
-	struct code c = { e->arena->image + at, f->length };
+	struct code c = { e->arena->image + at, f->length, -1 };
 	int fd, rc;
 
 	if (f->length > e->arena->copies_end - at || e->files.ncopies == INPROC_COPIES)
@@ -332,13 +348,15 @@ static int copy_make(struct inproc *e, struct inproc_file *f)
 	fd = file_open(f);
 	if (fd < 0)
 		return fd;
+	c.fd = fd;
 	rc = code_load(f, fd, &c);
 	if (rc == 0 && !f->stubs)
 		rc = stubs_find(f, fd, &c);
+	if (rc == 0)
+		sites_apply(e, f, &c);
 	close(fd);
 	if (rc < 0)
 		return rc;
-	sites_apply(e, f, &c);
 	e->files.used += (uint32_t)f->length;
 	e->files.copies[e->files.ncopies++] =
 		(struct inproc_copy){ at, (uint16_t)(f - e->files.files), (uint16_t)f->nsites };
@@ -392,7 +410,7 @@ void files_prepare_some(struct inproc *e)
 	}
 }
 
-void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr)
+bool files_learn(struct inproc *e, struct sup_task *t, const struct agent_module *m, uint64_t at, uint64_t nr)
 {
 	struct inproc_file *f = files_lookup(e, &m->id, m->offset, m->length);
 	struct inproc_learnt *s;
@@ -400,10 +418,11 @@ void files_learn(struct inproc *e, struct sup_task *t, const struct agent_module
 	if (!f)
 		f = file_met(e, t, m);
 	if (!f || f->refused || nr >= AGENT_NR_MAX)
-		return;
+		return false;
 	s = files_site_add(e, f, (uint32_t)(at - m->at), (uint16_t)nr);
 	files_prepare(e, f);
 	/* in the copy already, or not to be patched: this program mapped the file earlier */
 	if (s && s - f->sites >= f->copied && ++f->traps >= TRAPS_PER_COPY)
 		copy_try(e, f);
+	return s && s->planned && s->patch.form != PATCH_NONE;
 }

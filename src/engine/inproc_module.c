@@ -94,16 +94,15 @@ bool module_stub_load(struct inproc *e, struct sup_task *t, uint64_t ip)
 	return c && ip - m.at >= e->files.files[c->file].stubs_begin && copy_sites_load(e, t, &m);
 }
 
-void module_site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr)
+bool module_site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr)
 {
 	struct agent_module m;
 
 	if (!module_lookup(e, t, at, &m))
-		return;
+		return false;
 	if (m.copy)
 		copy_sites_load(e, t, &m);
-	if (!mm_site_lookup(inproc_of(t)->mm, at))
-		files_learn(e, t, &m, at, nr);
+	return mm_site_lookup(inproc_of(t)->mm, at) || files_learn(e, t, &m, at, nr);
 }
 
 void module_sites_load_all(struct inproc *e, struct sup_task *t)

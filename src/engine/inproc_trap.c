@@ -185,6 +185,13 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 			return;
 		if (site && site->patched && site->patch.form == PATCH_AFTER)
 			cont = site->patch.cont;
+	} else if (!mm->closed && !mm_site_lookup(mm, behind - 2) && module_site_met(e, t, behind - 2, NR_RT_SIGRETURN)) {
+		/* the file vouches for it */
+		site = mm_site_add(mm, behind - 2);
+		if (site && !site->patched)
+			mm_site_patch(e, t, site, NR_RT_SIGRETURN);
+		if (inproc_of(t)->gone)
+			return;
 	}
 	regs->r.rip = mm->image + agent_image.entry;
 	regs->r.rcx = cont;
