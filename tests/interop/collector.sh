@@ -32,12 +32,12 @@ for x in s: x.bind(("127.0.0.1", 0))
 print(*[x.getsockname()[1] for x in s])' "$1"
 }
 
-# start_collector NAME CONFIG VARIABLES...: returns when it is ready; its log is in $dir/NAME.log.
+# start_collector NAME "CONFIG [--config MORE]" VARIABLES...: returns when it is ready; its log is in $dir/NAME.log.
 start_collector() {
 	cname=$1 config=$2
 	shift 2
 	: >"$dir/$cname.log"
-	env "$@" "$otelcol" --config "$config" >"$dir/$cname.log" 2>&1 &
+	env "$@" "$otelcol" --config $config >"$dir/$cname.log" 2>&1 &
 	collectors="$collectors $cname=$!"
 	n=0
 	until grep -q 'Everything is ready' "$dir/$cname.log"; do
