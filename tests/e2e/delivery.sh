@@ -96,6 +96,14 @@ collector_end
 [ $? = 5 ] && [ "$(cat "$dir/out")" = out ] && pass || fail "dead collector: status or output"
 [ "$(grep -c 'tracer collect.*--otlp-endpoint' "$dir/err")" = 1 ] && pass || fail "dead collector: $(cat "$dir/err")"
 
+# A name that does not resolve, a proxy that is not there: the program's status and output, within the time-out.
+for row in "http://collector.invalid:4318" "http://collector.invalid:4318 http_proxy=http://127.0.0.1:9" \
+	"https://collector.invalid:4318 https_proxy=http://127.0.0.1:9"; do
+	set -- $row
+	env ${2:-NOTHING=} timeout 60 "$tracer" --otlp-flush-timeout 500 --otlp-endpoint "$1" sh -c 'echo out; exit 5' >"$dir/out" 2>"$dir/err"
+	[ $? = 5 ] && [ "$(cat "$dir/out")" = out ] && [ "$(number dropped)" -gt 0 ] && pass || fail "$row: $(cat "$dir/err")"
+done
+
 # One that never answers: the flush timeout is the end.
 mkfifo "$dir/hold"
 "$fx/fx_tarpit" <"$dir/hold" >"$dir/tarport" &
