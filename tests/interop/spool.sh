@@ -66,7 +66,7 @@ $decode same "$tmp/both.pb" "$tmp/run.otlp.jsonl" || { cat "$tmp/err"; fail "the
 # The tracer is killed: what was whole on disk is sent, and decodes.
 rm -rf "$tmp/spool"
 "$tracer" --detail=full --perf-mode=low-latency --otlp-endpoint $nothing --otlp-spool "$tmp/spool" -- \
-	sh -c "$work; $work; sleep 60" "$0" 2>"$tmp/err" &
+	sh -c "echo \$\$ >'$tmp/pid'; $work; $work; sleep 60" "$0" 2>"$tmp/err" &
 run=$!
 i=0
 until test "$(cat "$tmp/spool"/*.spool 2>/dev/null | wc -c)" -gt 20000; do
@@ -78,6 +78,13 @@ done
 grep -q 'still writes' "$tmp/out" || { cat "$tmp/out"; fail "no word of the run that lives"; }
 kill -9 $run
 wait $run 2>/dev/null
+# The program dies with it (PTRACE_O_EXITKILL).
+i=0
+while kill -0 "$(cat "$tmp/pid")" 2>/dev/null; do
+	i=$((i + 1))
+	test $i -lt 300 || fail "the program outlives the tracer"
+	sleep 0.1
+done
 http
 "$tracer" send --otlp-endpoint "$url" "$tmp/spool" || fail "send after the tracer's death"
 test "$($decode text "$tmp/got.pb" | wc -l)" -gt 100 || fail "too few spans"
