@@ -327,6 +327,8 @@ static void on_detach(struct supervisor *s, struct sup_task *t)
 
 	if (!it)
 		return;
+	if (it->mm)
+		boot_settle(e, t);
 	if (it->mm && it->mm->known && !it->mm->off) {
 		it->mm->off = true;
 		mm_restore(e, t);

@@ -200,6 +200,8 @@ void arena_abandon(const struct inproc_arena *a, uint32_t slot);
 uint32_t boot_vdso_room(void);
 /* At the exec event.  False: the program is traced by stops (*why says it). */
 bool boot_start(struct inproc *e, struct sup_task *t, const char **why);
+/* A booting task stands still and is to go on without us: its program begins at once. */
+void boot_settle(struct inproc *e, struct sup_task *t);
 /* A trap of a booting task: it failed. */
 bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs);
 

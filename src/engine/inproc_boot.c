@@ -20,6 +20,7 @@
 
 #define PAGE 4096u
 #define BOOT_BELOW 4096u	/* bytes below the new stack pointer: nobody has been there */
+#define BOOT_STACK 16384u	/* what the agent's beginning can use below that */
 #define USER_CS 0x33
 
 /*
@@ -177,6 +178,40 @@ bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
 	return true;
 }
 
+/* The program begins where the kernel had meant it to. */
+static void program_start(const struct inproc_task *it, struct arch_regs *regs)
+{
+	regs->r.rip = it->entry;
+	regs->r.rsp = it->sp;
+	regs->r.rax = regs->r.rbx = regs->r.rcx = regs->r.rdx = regs->r.rsi = regs->r.rdi = regs->r.rbp = 0;
+	regs->r.r8 = regs->r.r9 = regs->r.r10 = regs->r.r11 = regs->r.r12 = regs->r.r13 = regs->r.r14 = 0;
+	regs->r.orig_rax = (unsigned long long)-1ll;
+}
+
+/* In the loader, or in the agent's own beginning, which runs on the program's stack. */
+static bool booting(const struct inproc_task *it, const struct arch_regs *regs)
+{
+	uint64_t at = regs->r.rip - it->mm->image;
+
+	if (!regs->r.gs_base)
+		return true;
+	return it->mm->known && at >= agent_image.child && at < agent_image.text_size && it->sp - regs->r.rsp < BOOT_STACK;
+}
+
+void boot_settle(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs regs;
+
+	if (it->mode != INPROC_BOOTING || tracee_regs_load(t->base.tid, &regs) < 0)
+		return;
+	trap_learn(e, t, regs.r.gs_base);
+	if (!booting(it, &regs))
+		return;
+	program_start(it, &regs);
+	tracee_regs_set(t->base.tid, &regs);
+}
+
 bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 {
 	struct inproc_task *it = inproc_of(t);
@@ -186,10 +221,7 @@ bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 	if (err >= 0 || err < -4095)
 		return false;
 	snprintf(why, sizeof(why), "the agent could not be mapped: %s", strerror((int)-err));
-	regs->r.rip = it->entry;
-	regs->r.rsp = it->sp;
-	regs->r.rax = regs->r.rbx = regs->r.rcx = regs->r.rdx = regs->r.rsi = regs->r.rdi = regs->r.rbp = 0;
-	regs->r.r8 = regs->r.r9 = regs->r.r10 = regs->r.r11 = regs->r.r12 = regs->r.r13 = regs->r.r14 = 0;
+	program_start(it, regs);
 	regs->r.gs_base = 0;
 	tracee_regs_set(t->base.tid, regs);
 	it->mode = INPROC_OFF;

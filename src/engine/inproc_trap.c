@@ -261,6 +261,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	struct inproc_task *it = inproc_of(t);
 	struct arch_regs regs;
 	const char *why;
+	bool learnt;
 
 	if (info->si_code != SYS_USER_DISPATCH_CODE || it->mode == INPROC_OFF)
 		return false;
@@ -272,8 +273,10 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		sup_resume(&e->sup, t, 0);
 		return true;
 	}
+	/* first: whatever the reason may be, what is patched must be known to be put back */
+	learnt = trap_learn(e, t, regs.r.gs_base);
 	why = conflict(e, &regs);
-	if (!why && !trap_learn(e, t, regs.r.gs_base))
+	if (!why && !learnt)
 		why = "it changed the gs register";
 	if (!why && (regs.r.cs != USER_CS || info->si_arch != AUDIT_ARCH_X86_64))
 		why = "it makes 32-bit calls";
