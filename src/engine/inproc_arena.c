@@ -22,6 +22,9 @@
 #define RINGS_MAX ((uint64_t)1 << 32)	/* bytes of address space for rings */
 #define IMAGE_MAX (1u << 20)
 #define COPIES_SIZE (64u << 20)	/* address space for patched copies of files */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4	/* linux/mman.h */
+#endif
 #define ROUND(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 
 static uint8_t action_of(const struct supervisor *s, int nr, const struct syscall_desc *d)
@@ -141,6 +144,24 @@ static int image_fill(struct inproc_arena *a, int fd)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
+/* Whether a private mapping of the image can be put over another one and stay (Linux 5.13): where it cannot,
+ * mremap() would find out too late. */
+static bool remap_probe(const struct inproc_arena *a)
+{
+	uint8_t *from = mmap(NULL, 2 * PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, a->image_fd, 0);
+	uint8_t *to = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool works = false;
+
+	if (from != MAP_FAILED && to != MAP_FAILED)
+		works = mremap(from + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == to &&
+			!memcmp(to, a->image + PAGE, PAGE) && !memcmp(from + PAGE, to, PAGE);
+	if (from != MAP_FAILED)
+		munmap(from, 2 * PAGE);
+	if (to != MAP_FAILED)
+		munmap(to, PAGE);
+	return works;
+}
+
 static int image_open(struct inproc_arena *a)
 {
 	char path[64];
@@ -156,6 +177,8 @@ static int image_open(struct inproc_arena *a)
 		a->image_fd = open(path, O_RDONLY | O_CLOEXEC);
 		rc = a->image_fd < 0 ? -errno : 0;
 	}
+	if (rc == 0 && !remap_probe(a))
+		a->copies_end = a->copies_at;
 	close(fd);
 	return rc;
 }
