@@ -69,6 +69,7 @@ struct engine_config {
 	const struct engine_context *context;	/* NULL: programs are given none */
 	bool propagate;			/* TRACEPARENT is changed at each exec */
 	const char *site_cache;		/* directory for what is known of call sites, NULL: none */
+	bool site_cache_named;		/* by the user */
 	const struct log *log;
 	struct ring_set *rings;
 };

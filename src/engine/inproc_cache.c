@@ -58,7 +58,7 @@ static int dir_open(const char *path, bool make)
 	char part[4096];
 	int fd;
 
-	if (path[0] != '/' || strlen(path) >= sizeof(part))
+	if (!path[0] || strlen(path) >= sizeof(part))
 		return -EINVAL;
 	strcpy(part, path);
 	for (char *p = part + 1; make && p; ) {
@@ -179,6 +179,12 @@ static int files_load(struct inproc *e, const uint8_t *bytes, size_t size)
 	return 0;
 }
 
+/* Whoever named the directory is told; the usual one is no matter for a message. */
+static int level_of(const struct inproc *e)
+{
+	return e->sup.cfg.site_cache_named ? LOG_WARN : LOG_DEBUG;
+}
+
 void cache_load(struct inproc *e)
 {
 	const char *dir = e->sup.cfg.site_cache;
@@ -200,9 +206,9 @@ void cache_load(struct inproc *e)
 	if (rc == 0)
 		return;
 	e->sup.stats[ENGINE_STAT_CACHE_IGNORED]++;
-	log_msg(e->sup.cfg.log, LOG_DEBUG, "the call sites in '%s' are not used: %s", dir,
+	log_msg(e->sup.cfg.log, level_of(e), "the call sites in '%s' are not used: %s", dir,
 		rc == -EBADMSG ? "damaged or of another version" :
-		rc == -EPERM ? "others may write there" : strerror(-rc));
+		rc == -EPERM ? "it is not yours alone to write (owner, mode)" : strerror(-rc));
 }
 
 /* ---- writing ---- */
@@ -290,5 +296,5 @@ void cache_store(struct inproc *e)
 	rc = bytes ? bytes_write(dir, bytes, size) : -ENOMEM;
 	free(bytes);
 	if (rc < 0)
-		log_msg(e->sup.cfg.log, LOG_DEBUG, "the call sites are not kept in '%s': %s", dir, strerror(-rc));
+		log_msg(e->sup.cfg.log, level_of(e), "the call sites are not kept in '%s': %s", dir, strerror(-rc));
 }

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -349,6 +350,9 @@ static int copy_make(struct inproc *e, struct inproc_file *f)
 	if (fd < 0)
 		return fd;
 	c.fd = fd;
+#ifdef MADV_POPULATE_WRITE
+	madvise(c.bytes, c.n, MADV_POPULATE_WRITE);	/* cheaper than page by page; no matter if not */
+#endif
 	rc = code_load(f, fd, &c);
 	if (rc == 0 && !f->stubs)
 		rc = stubs_find(f, fd, &c);

@@ -163,6 +163,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.run_gid = s->program.gid,
 		.run_user = s->program.user,
 		.site_cache = site_cache_path(s),
+		.site_cache_named = option_str(o, OPT_SITE_CACHE) && *option_str(o, OPT_SITE_CACHE),
 		.log = &s->log,
 		.rings = s->rings,
 	};

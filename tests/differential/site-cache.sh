@@ -31,7 +31,8 @@ fresh() {
 # ignored NAME: one cache was refused, and the run was a cold one
 ignored() {
 	run --site-cache "$cache"
-	[ "$(figure "site caches ignored")" = 1 ] && [ "$(figure "site cache hits")" = 0 ] && pass ||
+	[ "$(figure "site caches ignored")" = 1 ] && [ "$(figure "site cache hits")" = 0 ] &&
+		grep -q 'call sites in .* are not used: ' "$dir/err" && pass ||
 		fail "$1: it was used: $(cat "$dir/err")"
 }
 
@@ -49,6 +50,10 @@ XDG_CACHE_HOME=$dir/home/cache run
 [ "$(figure "site cache hits")" -ge 2 ] && pass || fail "not found by XDG_CACHE_HOME"
 HOME=$dir/home2 XDG_CACHE_HOME='' run
 [ -f "$dir/home2/.cache/tracer/call-sites" ] && pass || fail "not made in \$HOME/.cache/tracer"
+(cd "$dir" && run --site-cache rel/ative && run --site-cache rel/ative && [ "$(figure "site cache hits")" -ge 2 ]) && pass ||
+	fail "a relative name"
+run --site-cache /dev/null/x
+grep -q 'call sites.*/dev/null/x.*Not a directory' "$dir/err" && pass || fail "no directory: $(cat "$dir/err")"
 rm -rf "$dir/home"
 XDG_CACHE_HOME=$dir/home/cache run --site-cache none
 [ ! -e "$dir/home" ] && [ "$(figure "site caches ignored")" = 0 ] && pass || fail "none: something was made"
