@@ -55,7 +55,7 @@ struct engine_config {
 
 	bool follow;			/* forks are followed */
 	bool wait_all;			/* stay until the last tracee is gone */
-	bool state_calls;		/* calls with a STATE_* are recorded HIDDEN when not selected */
+	uint32_t state_ops;		/* bit enum state_op: calls that do this are recorded HIDDEN when not selected */
 	const struct engine_selection *selection;
 	struct capture_limits limits;
 	uint64_t ring_size;

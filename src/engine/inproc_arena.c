@@ -32,7 +32,7 @@ static uint8_t action_of(const struct supervisor *s, int nr, const struct syscal
 	bool selected = sup_selected(s, TRACER_ABI_X86_64, nr);
 	uint8_t action = AGENT_RECORD;
 
-	if (!selected && s->cfg.state_calls && d && d->state != STATE_NONE)
+	if (!selected && sup_keeps_state(s, d))
 		action = AGENT_RECORD | AGENT_HIDDEN;
 	else if (!selected)
 		action = AGENT_SKIP;

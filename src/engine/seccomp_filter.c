@@ -23,8 +23,10 @@
 /* Numbers from start on (up to the next range) have this fate. */
 struct range {
 	uint32_t start;
-	bool wanted;
+	const struct seccomp_rule *rule;
 };
+
+const struct seccomp_rule seccomp_pass = { .verdict = SECCOMP_PASS }, seccomp_stop = { .verdict = SECCOMP_STOP };
 
 static int insn_add(struct seccomp_filter *f, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
 {
@@ -44,20 +46,41 @@ static int insn_add(struct seccomp_filter *f, uint16_t code, uint8_t jt, uint8_t
 	return 0;
 }
 
-static unsigned ranges_make(struct range *out, int abi, bool (*wanted)(void *, int, int), void *ctx)
+static unsigned ranges_make(struct range *out, int abi, seccomp_rule_fn rule, void *ctx)
 {
 	unsigned n = 0;
 
 	for (uint32_t nr = 0; nr < NUMBERS; nr++) {
-		bool w = wanted(ctx, abi, (int)nr);
+		const struct seccomp_rule *r = rule(ctx, abi, (int)nr);
 
-		if (!n || out[n - 1].wanted != w)
-			out[n++] = (struct range){ nr, w };
+		if (!n || out[n - 1].rule != r)
+			out[n++] = (struct range){ nr, r };
 	}
 	/* not in any table: stop and look */
-	if (!out[n - 1].wanted)
-		out[n++] = (struct range){ NUMBERS, true };
+	if (out[n - 1].rule->verdict != SECCOMP_STOP)
+		out[n++] = (struct range){ NUMBERS, &seccomp_stop };
 	return n;
+}
+
+/* The low word is the first one on the machines that we know. */
+static int condition_add(struct seccomp_filter *f, const struct seccomp_rule *r)
+{
+	uint32_t at = offsetof(struct seccomp_data, args) + r->arg * (uint32_t)sizeof(uint64_t);
+	int err = insn_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, at);
+
+	for (unsigned i = 0; !err && i < r->nvalues; i++)
+		err = insn_add(f, BPF_JMP | (r->bits ? BPF_JSET : BPF_JEQ) | BPF_K, (uint8_t)(r->nvalues - i), 0,
+			       r->values[i]);
+	return err ? err : insn_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+}
+
+static int rule_add(struct seccomp_filter *f, const struct seccomp_rule *r)
+{
+	int err = r->verdict == SECCOMP_STOP_IF ? condition_add(f, r) : 0;
+
+	if (err)
+		return err;
+	return insn_add(f, BPF_RET | BPF_K, 0, 0, r->verdict == SECCOMP_PASS ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRACE);
 }
 
 static int tree_add(struct seccomp_filter *f, const struct range *r, unsigned n)
@@ -66,7 +89,7 @@ static int tree_add(struct seccomp_filter *f, const struct range *r, unsigned n)
 	int err;
 
 	if (n == 1)
-		return insn_add(f, BPF_RET | BPF_K, 0, 0, r->wanted ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+		return rule_add(f, r->rule);
 	/* nr >= start of the upper half: go there, over the lower half */
 	err = insn_add(f, BPF_JMP | BPF_JGE | BPF_K, 0, 1, r[half].start);
 	jump = f->count;
@@ -80,11 +103,10 @@ static int tree_add(struct seccomp_filter *f, const struct range *r, unsigned n)
 	return tree_add(f, r + half, n - half);
 }
 
-static int abi_add(struct seccomp_filter *f, int abi, uint32_t audit, bool (*wanted)(void *, int, int),
-		   void *ctx)
+static int abi_add(struct seccomp_filter *f, int abi, uint32_t audit, seccomp_rule_fn rule, void *ctx)
 {
 	struct range ranges[NUMBERS + 1];
-	unsigned n = ranges_make(ranges, abi, wanted, ctx), jump;
+	unsigned n = ranges_make(ranges, abi, rule, ctx), jump;
 	int err;
 
 	err = insn_add(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, audit);
@@ -100,7 +122,7 @@ static int abi_add(struct seccomp_filter *f, int abi, uint32_t audit, bool (*wan
 	return err;
 }
 
-int seccomp_filter_init(struct seccomp_filter *f, bool (*wanted)(void *ctx, int abi, int nr), void *ctx)
+int seccomp_filter_init(struct seccomp_filter *f, seccomp_rule_fn rule, void *ctx)
 {
 	const struct arch *arch = arch_native();
 	int err;
@@ -109,7 +131,7 @@ int seccomp_filter_init(struct seccomp_filter *f, bool (*wanted)(void *ctx, int 
 	err = insn_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
 	for (int abi = 0; !err && abi < TRACER_ABIS; abi++) {
 		if (arch->audit_of(abi))
-			err = abi_add(f, abi, arch->audit_of(abi), wanted, ctx);
+			err = abi_add(f, abi, arch->audit_of(abi), rule, ctx);
 	}
 	if (!err)
 		err = insn_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRACE);

@@ -309,7 +309,7 @@ static void call_choose(struct supervisor *s, struct sup_task *t, int abi)
 		t->special = SUP_PLAIN;
 	}
 	selected = sup_selected(s, t->abi, t->nr);
-	t->hidden = !selected && s->cfg.state_calls && t->desc && t->desc->state != STATE_NONE;
+	t->hidden = !selected && sup_keeps_state(s, t->desc);
 	t->record = selected || t->hidden;
 }
 

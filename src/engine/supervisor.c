@@ -23,6 +23,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -234,17 +235,27 @@ static bool filter_probe(const struct supervisor *s)
 	return proc_status_load(getpid(), &st) == 0 && st.seccomp == 0;
 }
 
-static bool filter_wants(void *ctx, int abi, int nr)
+/* What changes no table needs no stop: fcntl is called for flags far more often than for copies. */
+static const struct seccomp_rule fcntl_rule = {
+	.verdict = SECCOMP_STOP_IF, .arg = 1, .nvalues = 3, .values = { F_DUPFD, F_SETFD, F_DUPFD_CLOEXEC },
+};
+static const struct seccomp_rule prctl_rule = {
+	.verdict = SECCOMP_STOP_IF, .arg = 0, .nvalues = 2, .values = { PR_SET_NAME, PR_SET_SECCOMP },
+};
+
+static const struct seccomp_rule *filter_rule(void *ctx, int abi, int nr)
 {
 	const struct supervisor *s = ctx;
-	const struct syscall_desc *d;
+	uint8_t special = nr < ENGINE_CALLS_MAX ? s->special[abi][nr] : (uint8_t)SUP_PLAIN;
+	const struct syscall_desc *d = syscall_lookup(abi, nr);
 
 	if (sup_selected(s, abi, nr))
-		return true;
-	if (nr < ENGINE_CALLS_MAX && s->special[abi][nr] != SUP_PLAIN)
-		return true;
-	d = s->cfg.state_calls ? syscall_lookup(abi, nr) : NULL;
-	return d && d->state != STATE_NONE;
+		return &seccomp_stop;
+	if (special != SUP_PLAIN)
+		return special == SUP_PRCTL ? &prctl_rule : &seccomp_stop;
+	if (!sup_keeps_state(s, d))
+		return &seccomp_pass;
+	return d->state == STATE_FCNTL ? &fcntl_rule : &seccomp_stop;
 }
 
 static int filter_start(void *ctx)
@@ -254,7 +265,7 @@ static int filter_start(void *ctx)
 
 static void options_set(struct supervisor *s)
 {
-	s->filter = filter_probe(s) && seccomp_filter_init(&s->program, filter_wants, s) == 0;
+	s->filter = filter_probe(s) && seccomp_filter_init(&s->program, filter_rule, s) == 0;
 	s->options = TRACEE_OPTIONS | PTRACE_O_TRACECLONE;
 	if (s->cfg.follow)
 		s->options |= TRACEE_OPTIONS_FOLLOW;

@@ -258,4 +258,10 @@ static inline bool sup_selected(const struct supervisor *s, int abi, int nr)
 	return nr >= 0 && nr < ENGINE_CALLS_MAX && sel->bits[abi][nr / 64] >> (nr % 64) & 1;
 }
 
+/* What the call does to descriptors, directories or names is to be known, selected or not. */
+static inline bool sup_keeps_state(const struct supervisor *s, const struct syscall_desc *d)
+{
+	return d && d->state != STATE_NONE && s->cfg.state_ops >> d->state & 1;
+}
+
 #endif

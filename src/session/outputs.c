@@ -63,6 +63,7 @@ static void note_wants(struct outputs *outs)
 		outs->wants_events |= ops->on_event != NULL;
 		outs->wants_tasks |= ops->on_task != NULL;
 		outs->wants_outside |= ops->wants_outside;
+		outs->wants_targets |= ops->wants_targets;
 	}
 }
 

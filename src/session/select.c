@@ -100,6 +100,41 @@ bool selection_reads_calls(const struct selection *sel)
 	return sel->paths.count || sel->filter.fds_set;
 }
 
+/* Might show a descriptor or a path relative to something. */
+static bool has_target(const struct syscall_desc *d)
+{
+	static const uint8_t kinds[] = { ARG_FD, ARG_FD_NEW, ARG_DIRFD, ARG_FD_PAIR, ARG_FDSET, ARG_POLLFDS,
+					 ARG_PATH, ARG_MSGHDR, ARG_MMSGHDR, ARG_WORDS6, ARG_MOUNT_ATTR };
+
+	for (unsigned i = 0; i < d->nargs; i++)
+		for (unsigned k = 0; k < sizeof(kinds); k++)
+			if (d->args[i] == kinds[k])
+				return true;
+	return d->ret == RET_FD;
+}
+
+static bool wants_target(const struct selection *sel)
+{
+	for (int abi = 0; abi < TRACER_ABIS; abi++) {
+		for (int nr = 0; nr < (int)FILTER_CALLS_MAX; nr++) {
+			const struct syscall_desc *d = syscall_lookup(abi, nr);
+
+			if (d && filter_wants(&sel->filter, abi, nr) && has_target(d))
+				return true;
+		}
+	}
+	return false;
+}
+
+uint32_t selection_state_ops(const struct selection *sel, bool targets)
+{
+	/* mappings are kept in no table */
+	static const uint32_t tables = ~(1u << STATE_NONE | 1u << STATE_MMAP | 1u << STATE_MUNMAP);
+
+	_Static_assert(STATE_MUNMAP < 32, "a bit for each");
+	return targets && wants_target(sel) ? tables : 1u << STATE_PRCTL;
+}
+
 void selection_format_engine(const struct selection *sel, struct engine_selection *out)
 {
 	out->all = sel->filter.all;

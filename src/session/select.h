@@ -28,6 +28,9 @@ bool selection_wants_record(const struct selection *sel, const struct tracer_ev_
 bool selection_wants_call(const struct selection *sel, const struct call *c);
 /* Does that look at descriptors or paths at all? */
 bool selection_reads_calls(const struct selection *sel);
+/* The bits of enum state_op that keep what is told of the wanted calls true: thread names, and with
+ * targets also what their descriptors and paths stand for. */
+uint32_t selection_state_ops(const struct selection *sel, bool targets);
 /* For the engine: what need not stop. */
 void selection_format_engine(const struct selection *sel, struct engine_selection *out);
 

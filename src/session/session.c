@@ -134,6 +134,15 @@ static const char *site_cache_path(struct tracer_session *s)
 	return n < (int)sizeof(s->site_cache) ? s->site_cache : NULL;
 }
 
+/* Calls outside the selection that have to be seen for what is told of those inside it. */
+static uint32_t state_ops(const struct tracer_session *s, bool reads)
+{
+	bool targets = s->outputs.wants_targets || s->delivery.wanted || s->selection.paths.count ||
+		       option_num(s->options, OPT_DECODE_FDS) > 0;
+
+	return reads ? selection_state_ops(&s->selection, targets) : 0;
+}
+
 static void load_engine_config(struct tracer_session *s, const struct tracer_session_config *cfg)
 {
 	const struct tracer_options *o = s->options;
@@ -149,7 +158,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.recording = option_str(o, OPT_RECORDING),
 		.follow = option_num(o, OPT_FOLLOW_FORKS) != 0,
 		.wait_all = option_num(o, OPT_WAIT_ALL) != 0,
-		.state_calls = reads,
+		.state_ops = state_ops(s, reads),
 		.selection = &s->engine_selection,
 		.limits = { .string_max = reads ? (uint32_t)option_num(o, OPT_STRING_LIMIT) : 0, .path_max = PATH_LIMIT,
 			    .vector_max = VECTOR_LIMIT, .total_max = CALL_LIMIT },

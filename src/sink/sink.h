@@ -46,6 +46,7 @@ struct sink_ops {
 	const char *const *suffixes;	/* of -o FILE, NULL-terminated; longest match wins */
 	bool own_files;			/* opens its files itself: out.name says where, out.fd is -1 */
 	bool wants_outside;		/* sees calls outside the selection, too */
+	bool wants_targets;		/* shows what descriptors and relative paths stand for, with or without -y */
 	int (*open)(const struct sink_config *cfg, struct sink **out);
 	/* Every record, raw.  Also the points of the clock map: the first before all other
 	 * records, then one each time clock_map_sync() has added one (clock_map_encode()). */

@@ -287,6 +287,7 @@ static const char *const suffixes[] = { ".json", ".jsonl", ".ndjson", NULL };
 
 const struct sink_ops sink_json = {
 	.name = "json",
+	.wants_targets = true,
 	.suffixes = suffixes,
 	.open = json_open,
 	.on_event = json_on_event,

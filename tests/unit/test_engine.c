@@ -1,3 +1,4 @@
+
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parts of the engines without a tracee: registry, seccomp filter (run by a
@@ -37,11 +38,12 @@ END_TEST
 
 /* ---- seccomp filter ---- */
 
-static uint32_t filter_run(const struct seccomp_filter *f, uint32_t arch, uint32_t nr)
+static uint32_t filter_run_arg(const struct seccomp_filter *f, uint32_t arch, uint32_t nr, unsigned arg, uint64_t value)
 {
 	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
 	uint32_t a = 0, pc = 0;
 
+	data.args[arg] = value;
 	for (unsigned steps = 0; steps < BPF_MAXINSNS; steps++) {
 		const struct sock_filter *i = &f->insns[pc++];
 
@@ -56,6 +58,9 @@ static uint32_t filter_run(const struct seccomp_filter *f, uint32_t arch, uint32
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += a == i->k ? i->jt : i->jf;
 			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			pc += a & i->k ? i->jt : i->jf;
+			break;
 		case BPF_JMP | BPF_JGE | BPF_K:
 			pc += a >= i->k ? i->jt : i->jf;
 			break;
@@ -69,14 +74,24 @@ static uint32_t filter_run(const struct seccomp_filter *f, uint32_t arch, uint32
 	return 0;
 }
 
+static uint32_t filter_run(const struct seccomp_filter *f, uint32_t arch, uint32_t nr)
+{
+	return filter_run_arg(f, arch, nr, 0, 0);
+}
+
 static unsigned long density;
 
-static bool wanted(void *ctx, int abi, int nr)
+static bool wanted(int abi, int nr)
 {
 	unsigned long h = ((unsigned long)nr + (unsigned long)abi * 7919 + 1) * 0x9e3779b97f4a7c15ul;
 
-	(void)ctx;
 	return (h >> 40) % 100 < density;
+}
+
+static const struct seccomp_rule *rule(void *ctx, int abi, int nr)
+{
+	(void)ctx;
+	return wanted(abi, nr) ? &seccomp_stop : &seccomp_pass;
 }
 
 START_TEST(filters)
@@ -87,13 +102,13 @@ START_TEST(filters)
 		struct seccomp_filter f;
 
 		density = densities[d];
-		ck_assert_int_eq(seccomp_filter_init(&f, wanted, NULL), 0);
+		ck_assert_int_eq(seccomp_filter_init(&f, rule, NULL), 0);
 		ck_assert_uint_le(f.count, BPF_MAXINSNS);
 		for (uint32_t nr = 0; nr < 1024; nr++) {
 			ck_assert_uint_eq(filter_run(&f, AUDIT_ARCH_X86_64, nr),
-					  wanted(NULL, 0, (int)nr) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+					  wanted(0, (int)nr) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
 			ck_assert_uint_eq(filter_run(&f, AUDIT_ARCH_I386, nr),
-					  wanted(NULL, 1, (int)nr) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+					  wanted(1, (int)nr) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
 		}
 		/* what is in no table stops: x32, numbers to come, other architectures */
 		ck_assert_uint_eq(filter_run(&f, AUDIT_ARCH_X86_64, 1024), SECCOMP_RET_TRACE);
@@ -102,6 +117,50 @@ START_TEST(filters)
 		ck_assert_uint_eq(filter_run(&f, AUDIT_ARCH_AARCH64, 1), SECCOMP_RET_TRACE);
 		seccomp_filter_fini(&f);
 	}
+}
+END_TEST
+
+static const struct seccomp_rule one_of = {
+	.verdict = SECCOMP_STOP_IF, .arg = 1, .nvalues = 3, .values = { 0, 2, 1030 },
+};
+static const struct seccomp_rule any_bit = {
+	.verdict = SECCOMP_STOP_IF, .arg = 2, .nvalues = 1, .bits = true, .values = { 4 },
+};
+
+/* 72 and 73 by their second argument, 9 by a bit of its third, 10 always. */
+static const struct seccomp_rule *conditional_rule(void *ctx, int abi, int nr)
+{
+	(void)ctx;
+	(void)abi;
+	if (nr == 72 || nr == 73)
+		return &one_of;
+	if (nr == 9)
+		return &any_bit;
+	return nr == 10 ? &seccomp_stop : &seccomp_pass;
+}
+
+START_TEST(filter_by_argument)
+{
+	struct seccomp_filter f;
+
+	ck_assert_int_eq(seccomp_filter_init(&f, conditional_rule, NULL), 0);
+	for (uint64_t v = 0; v < 2048; v++) {
+		bool among = v == 0 || v == 2 || v == 1030;
+
+		ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 72, 1, v),
+				  among ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+		ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_I386, 73, 1, v),
+				  among ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+		ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 9, 2, v),
+				  v & 4 ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+		ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 10, 1, v), SECCOMP_RET_TRACE);
+		ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 11, 1, v), SECCOMP_RET_ALLOW);
+	}
+	/* the low word decides, as in the kernel */
+	ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 72, 1, 0xdead00000002), SECCOMP_RET_TRACE);
+	/* another argument is another matter */
+	ck_assert_uint_eq(filter_run_arg(&f, AUDIT_ARCH_X86_64, 9, 1, 4), SECCOMP_RET_ALLOW);
+	seccomp_filter_fini(&f);
 }
 END_TEST
 
@@ -193,7 +252,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { registry, filters, backlog_keeps_order, backlog_has_a_limit, NULL };
+	const TTest *const tests[] = { registry, filters, filter_by_argument, backlog_keeps_order, backlog_has_a_limit, NULL };
 
 	return unit_run("engine", tests);
 }

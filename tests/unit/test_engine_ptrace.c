@@ -489,7 +489,7 @@ START_TEST(hidden_state_calls)
 
 	select_only("write");
 	r.cfg.seccomp_filter = true;
-	r.cfg.state_calls = true;
+	r.cfg.state_ops = ~0u;
 	RUN("/bin/sh", "-c", "cd /; echo x");
 	run_ok();
 	while ((ev = engine_run_next(&r, ev))) {
