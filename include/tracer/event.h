@@ -39,6 +39,7 @@ enum tracer_event_kind {
 	TRACER_EV_LOST,		/* struct tracer_ev_lost: records that were not written */
 	TRACER_EV_ENGINE,	/* struct tracer_ev_text: a task changed its way of being traced, and why */
 	TRACER_EV_CONTEXT,	/* struct tracer_ev_context: trace context that tracer gave, or that a program has */
+	TRACER_EV_MAP,		/* struct tracer_ev_map: code of a file was mapped */
 	TRACER_EV_KINDS
 };
 
@@ -165,6 +166,22 @@ struct tracer_ev_fd {
 	char target[];		/* as /proc/PID/fd/N reads: path, socket:[N], pipe:[N] */
 };
 
+/* A file that is mapped with PROT_EXEC: behind the record of the mmap that did it, behind an exec (the
+ * program and its interpreter), or with TRACER_EVF_ATTACHED at an attach.  What is not known is 0. */
+struct tracer_ev_map {
+	struct tracer_event head;	/* tid: the task that mapped it, or whose exec it was */
+	uint64_t addr, len;
+	uint64_t offset;	/* in the file, bytes */
+	uint64_t dev, ino;
+	uint64_t mtime_ns;
+	uint32_t path_len;
+	uint8_t elf_class;	/* as in tracer_ev_exec; 0 also for what is not ELF */
+	uint8_t build_id_len;	/* <= 20 */
+	uint16_t reserved0;
+	uint8_t build_id[24];
+	char text[];		/* the path, as /proc tells it */
+};
+
 struct tracer_ev_text {
 	struct tracer_event head;
 	uint32_t len;
@@ -218,6 +235,7 @@ _Static_assert(sizeof(struct tracer_ev_exec) == 112, "exec record is ABI");
 _Static_assert(sizeof(struct tracer_ev_exit) == 88, "exit record is ABI");
 _Static_assert(sizeof(struct tracer_ev_signal) == 48, "signal record is ABI");
 _Static_assert(sizeof(struct tracer_ev_context) == 64, "context record is ABI");
+_Static_assert(sizeof(struct tracer_ev_map) == 104, "mapping record is ABI");
 _Static_assert(sizeof(struct tracer_ev_clock) == 56, "clock record is ABI");
 
 #define TRACER_ALIGN8(n) (((n) + 7u) & ~(uint32_t)7u)

@@ -126,6 +126,7 @@ static inline void store_args(uint64_t *args, const struct agent_block *b, unsig
 	}
 }
 
+/* size: with complete records behind it. */
 static inline void commit(struct agent_block *b, struct tracer_ev_call *call, uint32_t size, uint64_t head)
 {
 	struct ring_header *ring = ring_of(b);
@@ -279,12 +280,14 @@ static COLD void exit_special(struct agent_block *b)
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
 	uint32_t nr = (uint32_t)call->head.nr;
 	unsigned action = nr < AGENT_NR_MAX ? ctl->action[nr] : AGENT_RECORD;
-	uint32_t flags = flags_after(call->ret);
+	uint32_t flags = flags_after(call->ret), behind = 0;
 
 	call->head.flags |= (uint16_t)flags;
 	if (nr < AGENT_NR_MAX && ctl->plans[nr].nrules)
 		agent_capture(b, &ctl->plans[nr]);
-	commit(b, call, b->size, head_word(b->size, TRACER_EV_CALL, flags_of(action) | flags));
+	if (action & AGENT_TELL)
+		behind = agent_map_write(b);
+	commit(b, call, b->size + behind, head_word(b->size, TRACER_EV_CALL, flags_of(action) | flags));
 	if (action & AGENT_WATCH)
 		agent_module_map(b);
 }

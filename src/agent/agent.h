@@ -27,6 +27,10 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here);
 long agent_module_add(struct agent_block *b, const struct agent_module *m);
 void agent_module_map(struct agent_block *b);
 
+/* agent_map.c: the record of a mapping of code, behind the complete one of its mmap() that is still pending.
+ * Its size, 0: there is nothing to tell. */
+uint32_t agent_map_write(struct agent_block *b);
+
 /* agent_capture.c: append what plan says to the pending record b->cur, before and after the call. */
 void agent_capture_before(struct agent_block *b, const struct capture_plan *plan);
 void agent_capture(struct agent_block *b, const struct capture_plan *plan);

@@ -36,6 +36,7 @@
 #define AGENT_BLOCK_AT 12288u		/* offset of the block in its slot = size of the stack */
 #define AGENT_STUBS_SIZE 65536u
 #define AGENT_PATH_MAX 48u
+#define AGENT_MAP_BOUND (104u + 4096u)	/* record of a mapping: struct tracer_ev_map and a path */
 #define AGENT_FILES_MAX 128u
 #define AGENT_MODULES_MAX 40u
 #define AGENT_MODULES_AT 12800u		/* offset of struct agent_modules in the first slot that is used */
@@ -50,6 +51,7 @@ enum agent_action {
 #define AGENT_ACTION_MASK 0x0fu
 #define AGENT_CHECK 0x40u	/* AGENT_TRAP for some arguments */
 #define AGENT_WATCH 0x20u	/* with AGENT_RECORD: it may map code of a file (agent_module.c) */
+#define AGENT_TELL 0x10u	/* with AGENT_RECORD: what it maps is told of (agent_map.c) */
 #define AGENT_HIDDEN 0x80u	/* with AGENT_RECORD: TRACER_EVF_HIDDEN */
 
 /* In a rule's reserved0: what the rule names is read or written by the kernel

@@ -50,6 +50,7 @@ void image_put(struct world *w, struct image *img)
 	if (w->hooks.image_gone)
 		w->hooks.image_gone(w->hooks.ctx, img);
 	hash_del(&w->images, img->id);
+	image_free_maps(&w->mem, img);
 	shared_str_put(&w->mem, img->exe);
 	shared_str_put(&w->mem, img->argv);
 	shared_str_put(&w->mem, img->context);
@@ -531,6 +532,14 @@ static void load_context(struct world *w, const struct tracer_ev_context *ev)
 	}
 }
 
+static void load_map(struct world *w, const struct tracer_ev_map *ev)
+{
+	struct task *t = world_task(w, ev->head.tid);
+
+	if (t->proc)
+		image_add_map(&w->mem, t->proc->image, ev);
+}
+
 int world_before(struct world *w, const struct tracer_event *ev)
 {
 	switch (ev->kind) {
@@ -557,6 +566,9 @@ int world_before(struct world *w, const struct tracer_event *ev)
 		return 0;
 	case TRACER_EV_CONTEXT:
 		load_context(w, (const struct tracer_ev_context *)ev);
+		return 0;
+	case TRACER_EV_MAP:
+		load_map(w, (const struct tracer_ev_map *)ev);
 		return 0;
 	default:
 		return 0;

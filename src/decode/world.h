@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "decode/fd_table.h"
+#include "decode/image_map.h"
 #include "ring/ring.h"
 #include "syscalls/syscalls.h"
 
@@ -46,6 +47,8 @@ struct image {
 	int status;			/* wait status once ended by exit; -1 ended by exec, -2 detached */
 	struct tracer_ev_exit usage;	/* valid when ended by exit */
 	uint64_t calls;			/* completed calls counted in it */
+	struct image_map *maps;		/* files that it runs code of (image_map.h) */
+	uint32_t nmaps, maps_room, maps_refused;
 	void *user;			/* span builder's slot */
 	uint32_t refs;
 };

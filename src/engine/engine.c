@@ -43,6 +43,9 @@ const char *const engine_stat_names[ENGINE_STATS] = {
 	[ENGINE_STAT_COPIES_REFUSED] = "files and sites not learnt",
 	[ENGINE_STAT_NOT_PROPAGATED] = "execs without our TRACEPARENT",
 	[ENGINE_STAT_CONTEXTS] = "contexts read",
+	[ENGINE_STAT_MAPS] = "mappings of code",
+	[ENGINE_STAT_ELF_READ] = "executables read",
+	[ENGINE_STAT_ELF_FORGOTTEN] = "executables forgotten",
 };
 
 /* NAME or NAME:VARIANT; the length of NAME. */

@@ -56,6 +56,7 @@ struct engine_config {
 	bool follow;			/* forks are followed */
 	bool wait_all;			/* stay until the last tracee is gone */
 	uint32_t state_ops;		/* bit enum state_op: calls that do this are recorded HIDDEN when not selected */
+	bool maps;			/* files mapped with PROT_EXEC are told of (TRACER_EV_MAP) */
 	const struct engine_selection *selection;
 	struct capture_limits limits;
 	uint64_t ring_size;
@@ -95,6 +96,7 @@ enum engine_stat {
 	ENGINE_STAT_SITES_LEARNT, ENGINE_STAT_COPIES, ENGINE_STAT_COPIES_REFUSED,
 	ENGINE_STAT_NOT_PROPAGATED, ENGINE_STAT_CONTEXTS,
 	ENGINE_STAT_CACHE_IGNORED,
+	ENGINE_STAT_MAPS, ENGINE_STAT_ELF_READ, ENGINE_STAT_ELF_FORGOTTEN,
 	ENGINE_STATS
 };
 extern const char *const engine_stat_names[ENGINE_STATS];

@@ -420,6 +420,9 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 		return -ENOMEM;
 	rc = sup_init(&e->in.sup, cfg, &hooks);
 	if (rc == 0) {
+		e->in.shadow = cfg->variant && !strcmp(cfg->variant, "shadow");
+		/* every call is compared there */
+		e->in.sup.cfg.maps = cfg->maps && !e->in.shadow;
 		rc = files_init(&e->in);
 		if (rc == 0)
 			rc = arena_open(&e->in.arena, &e->in.sup);
@@ -433,7 +436,6 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 	}
 	cache_load(&e->in);
 	e->in.vdso_room = boot_vdso_room();
-	e->in.shadow = cfg->variant && !strcmp(cfg->variant, "shadow");
 	e->in.capable = refusal_probe_capable();
 	e->in.by_prctl = cfg->variant && !strcmp(cfg->variant, "sud-prctl");
 	*out = e;

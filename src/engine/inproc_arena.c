@@ -78,13 +78,17 @@ static void set_proven(struct agent_control *c)
 }
 
 /* Code of files comes by mmap(): seen by the agent also where nobody wants its record. */
-static void set_watched(struct agent_control *c)
+static void set_watched(struct agent_control *c, bool maps)
 {
 	int nr = syscall_number(TRACER_ABI_X86_64, "mmap");
 
 	if ((c->action[nr] & AGENT_ACTION_MASK) == AGENT_SKIP)
 		c->action[nr] = AGENT_RECORD | AGENT_HIDDEN;
 	c->action[nr] |= AGENT_WATCH;
+	if (!maps)
+		return;
+	c->action[nr] |= AGENT_TELL;
+	c->bound[nr] += AGENT_MAP_BOUND;
 }
 
 static void control_init(struct agent_control *c, const struct supervisor *s)
@@ -106,7 +110,7 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 	}
 	set_checked(c);
 	set_proven(c);
-	set_watched(c);
+	set_watched(c, s->cfg.maps);
 	agent_control_finish(c);
 }
 
@@ -360,6 +364,16 @@ struct tracer_ev_call *arena_pending(const struct inproc_arena *a, uint32_t slot
 	return c;
 }
 
+/* What is not kept: pieces, which run on into the slack, and a record behind, which does not. */
+static void rest_clear(const struct inproc_arena *a, struct ring_header *hdr, uint64_t pos, uint8_t *p, uint32_t n)
+{
+	uint8_t *behind = (uint8_t *)(hdr + 1) + (pos & (a->ring_size - 1));
+
+	memset(p, 0, n);
+	if (behind != p)
+		memset(behind, 0, n);
+}
+
 void arena_commit(const struct inproc_arena *a, uint32_t slot, struct tracer_ev_call *c, uint64_t pos, uint32_t size,
 		  uint8_t kind, uint16_t flags)
 {
@@ -367,7 +381,7 @@ void arena_commit(const struct inproc_arena *a, uint32_t slot, struct tracer_ev_
 	uint32_t reserved = (uint32_t)load_word(c);
 
 	if (reserved > size && reserved <= TRACER_EVENT_MAX)
-		memset((uint8_t *)c + size, 0, reserved - size);
+		rest_clear(a, hdr, pos + size, (uint8_t *)c + size, reserved - size);
 	atomic_store_explicit((_Atomic uint64_t *)&hdr->head, pos + size, memory_order_release);
 	/* Pairs with the consumer's acquire load of the first word. */
 	atomic_store_explicit((_Atomic uint64_t *)c,

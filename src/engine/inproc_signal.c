@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define RECORD_HEAD ((uint32_t)sizeof(struct tracer_ev_call))
 
@@ -81,6 +82,20 @@ static uint16_t result_flags(int64_t ret)
 	return arch_restarts(ret) ? flags | TRACER_EVF_RESTARTED : flags;
 }
 
+/* What the agent had begun to tell of a mapping is gone with the rest of the reserved room. */
+static void map_tell(struct inproc *e, struct sup_task *t, const struct agent_block *b, int64_t ret, uint64_t time)
+{
+	const uint64_t args[TRACER_ARGS_MAX] = { b->rdi, b->rsi, b->rdx, b->r10, b->r8, b->r9 };
+
+	t->abi = TRACER_ABI_X86_64;
+	t->nr = SYS_mmap;
+	t->desc = syscall_lookup(t->abi, t->nr);
+	memcpy(t->args, args, sizeof(args));
+	t->ret = ret;
+	t->end = time;
+	sup_event_map(&e->sup, t);
+}
+
 /* As agent_exit() does. */
 static void record_finish(struct inproc *e, struct sup_task *t, struct agent_block *b, int64_t ret)
 {
@@ -89,6 +104,7 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 	const struct agent_control *ctl = e->arena->control;
 	const struct mem_reader reader = { t, read_task };
 	uint32_t size;
+	uint64_t time;
 	uint16_t flags;
 	int32_t nr;
 
@@ -101,6 +117,7 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 	c->head.time = clock_ticks(e->sup.out.clock);
 	if (c->head.time < c->start)
 		c->head.time = c->start;
+	time = c->head.time;
 	/* what the agent has captured after the call is captured again */
 	if (b->entered_pieces < c->ncaptures)
 		c->ncaptures = (uint8_t)b->entered_pieces;
@@ -112,6 +129,8 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 	}
 	arena_commit(e->arena, it->slot, c, b->pos, size, TRACER_EV_CALL, flags);
 	b->head = b->pos + size;
+	if (e->sup.cfg.maps && nr == SYS_mmap && !(flags & TRACER_EVF_ERROR))
+		map_tell(e, t, b, ret, time);
 }
 
 /* ---- the registers ---- */

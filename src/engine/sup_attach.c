@@ -105,6 +105,7 @@ int sup_attach(struct supervisor *s, pid_t pid)
 	sup_event_exec(s, t, a.pid, TRACER_EVF_ATTACHED);
 	sup_event_files(s, a.pid);
 	sup_context_attach(s, t);
+	sup_event_maps(s, t, TRACER_EVF_ATTACHED);
 	return 0;
 }
 

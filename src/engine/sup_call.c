@@ -417,6 +417,8 @@ static void exit_finish(struct supervisor *s, struct sup_task *t)
 		else if (t->special == SUP_EXECVE)
 			sup_group_of(t)->exec_pending = false;
 	}
+	if (s->cfg.maps && !t->error && t->desc && t->desc->state == STATE_MMAP)
+		sup_event_map(s, t);
 	sup_call_reset(s, t);
 	sup_resume(s, t, 0);
 }

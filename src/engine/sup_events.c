@@ -78,6 +78,7 @@ static void exe_load(struct supervisor *s, pid_t pid, struct tracer_ev_exec *ev)
 		memcpy(ev->build_id, id.build_id, sizeof(ev->build_id));
 	}
 	close(fd);
+	sup_elf_stats(s);
 }
 
 /* At most max strings of the n bytes at p; one that the buffer cut gets its NUL. */

@@ -307,6 +307,7 @@ void sup_exec_stop(struct supervisor *s, struct sup_task *t)
 		sup_event_files(s, t->base.tid);
 	else
 		sup_environ_exec(s, t);
+	sup_event_maps(s, t, 0);
 	if (s->hooks && s->hooks->on_exec)
 		s->hooks->on_exec(s, t);
 	if (root && s->hold_root)

@@ -26,10 +26,15 @@
 #include <linux/prctl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <tracer/error.h>
 #include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41	/* how programs tell of what they publish (sup_context.c) */
+#endif
 
 #define TASKS_MAX 65536u
 #define ELF_IDS_MAX 1024u	/* executables remembered */
@@ -240,7 +245,11 @@ static const struct seccomp_rule fcntl_rule = {
 	.verdict = SECCOMP_STOP_IF, .arg = 1, .nvalues = 3, .values = { F_DUPFD, F_SETFD, F_DUPFD_CLOEXEC },
 };
 static const struct seccomp_rule prctl_rule = {
-	.verdict = SECCOMP_STOP_IF, .arg = 0, .nvalues = 2, .values = { PR_SET_NAME, PR_SET_SECCOMP },
+	.verdict = SECCOMP_STOP_IF, .arg = 0, .nvalues = 3, .values = { PR_SET_NAME, PR_SET_SECCOMP, PR_SET_VMA },
+};
+
+static const struct seccomp_rule code_rule = {
+	.verdict = SECCOMP_STOP_IF, .arg = 2, .nvalues = 1, .bits = true, .values = { PROT_EXEC },
 };
 
 static const struct seccomp_rule *filter_rule(void *ctx, int abi, int nr)
@@ -253,6 +262,8 @@ static const struct seccomp_rule *filter_rule(void *ctx, int abi, int nr)
 		return &seccomp_stop;
 	if (special != SUP_PLAIN)
 		return special == SUP_PRCTL ? &prctl_rule : &seccomp_stop;
+	if (s->cfg.maps && d && d->state == STATE_MMAP)
+		return d->nargs > 1 ? &code_rule : &seccomp_stop;
 	if (!sup_keeps_state(s, d))
 		return &seccomp_pass;
 	return d->state == STATE_FCNTL ? &fcntl_rule : &seccomp_stop;

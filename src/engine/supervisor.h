@@ -14,6 +14,7 @@
  *	sup_events.c        records about tasks from /proc
  *	sup_environ.c       TRACEPARENT of new images
  *	sup_context.c       what a program's own SDK publishes
+ *	sup_maps.c          records about mapped files
  *	sup_pin.c           keeps us beside our tracee
  */
 #ifndef ENGINE_SUPERVISOR_H
@@ -234,6 +235,10 @@ void sup_context_attach(struct supervisor *s, struct sup_task *t);
 void sup_context_look(struct supervisor *s, struct sup_task *t);
 void sup_context_exec(struct sup_task *t);
 
+/* sup_maps.c */
+void sup_event_map(struct supervisor *s, struct sup_task *t);	/* at the end of its successful mmap */
+void sup_event_maps(struct supervisor *s, struct sup_task *t, uint16_t evflags);	/* what is there already */
+
 /* sup_pin.c */
 void sup_pin_init(struct supervisor *s);
 void sup_pin_fini(struct supervisor *s);
@@ -256,6 +261,12 @@ static inline bool sup_selected(const struct supervisor *s, int abi, int nr)
 	if (sel->all)
 		return true;
 	return nr >= 0 && nr < ENGINE_CALLS_MAX && sel->bits[abi][nr / 64] >> (nr % 64) & 1;
+}
+
+static inline void sup_elf_stats(struct supervisor *s)
+{
+	s->stats[ENGINE_STAT_ELF_READ] = elf_id_cache_misses(s->elf_ids);
+	s->stats[ENGINE_STAT_ELF_FORGOTTEN] = elf_id_cache_evictions(s->elf_ids);
 }
 
 /* What the call does to descriptors, directories or names is to be known, selected or not. */

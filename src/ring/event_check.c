@@ -105,6 +105,14 @@ static bool check_fd(const struct tracer_event *ev)
 	return ev->size >= sizeof(*f) && ev->tid > 0 && f->fd >= 0 && size_is(ev, sizeof(*f), f->len);
 }
 
+static bool check_map(const struct tracer_event *ev)
+{
+	const struct tracer_ev_map *m = (const void *)ev;
+
+	return ev->size >= sizeof(*m) && ev->tid > 0 && m->elf_class <= 2 && m->build_id_len <= 20 &&
+	       size_is(ev, sizeof(*m), m->path_len) && !memchr(m->text, '\0', m->path_len);
+}
+
 static bool check_text(const struct tracer_event *ev)
 {
 	const struct tracer_ev_text *t = (const void *)ev;
@@ -146,6 +154,7 @@ static bool (*const checks[TRACER_EV_KINDS])(const struct tracer_event *ev) = {
 	[TRACER_EV_LOST] = check_lost,
 	[TRACER_EV_ENGINE] = check_text,
 	[TRACER_EV_CONTEXT] = check_context,
+	[TRACER_EV_MAP] = check_map,
 };
 
 int event_check(const struct tracer_event *ev, size_t avail)

@@ -152,6 +152,7 @@ static void handle_record(struct consumer *c, const struct tracer_event *ev)
 	case TRACER_EV_EXEC:
 	case TRACER_EV_EXIT:
 	case TRACER_EV_SIGNAL:
+	case TRACER_EV_MAP:
 		handle_task(c, ev);
 		/* fall through */
 	default:

@@ -64,6 +64,7 @@ static void note_wants(struct outputs *outs)
 		outs->wants_tasks |= ops->on_task != NULL;
 		outs->wants_outside |= ops->wants_outside;
 		outs->wants_targets |= ops->wants_targets;
+		outs->wants_maps |= ops->wants_maps;
 	}
 }
 

@@ -27,7 +27,7 @@ struct output {
 struct outputs {
 	struct output list[OUTPUTS_MAX];
 	unsigned n;
-	bool wants_calls, wants_spans, wants_events, wants_tasks, wants_outside, wants_targets;
+	bool wants_calls, wants_spans, wants_events, wants_tasks, wants_outside, wants_targets, wants_maps;
 };
 
 /* What the options ask for; where spans go to a collector there is no text

@@ -149,6 +149,15 @@ static void add_task(struct json_writer *w, const struct tracer_ev_task *ev)
 		json_add_bool(w, "attached", true);
 }
 
+static void add_build_id(struct json *j, struct json_writer *w, const uint8_t *id, unsigned n)
+{
+	if (!n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		strbuf_add_fmt(&j->text, "%02x", id[i]);
+	add_text(j, w, "build_id");
+}
+
 static void add_exec(struct json *j, struct json_writer *w, const struct tracer_ev_exec *ev)
 {
 	const char *arg = ev->text + ev->exe_len;
@@ -162,11 +171,28 @@ static void add_exec(struct json *j, struct json_writer *w, const struct tracer_
 			json_add_str(w, NULL, arg, strlen(arg));
 		json_close_array(w);
 	}
-	if (ev->build_id_len) {
-		for (unsigned i = 0; i < ev->build_id_len; i++)
-			strbuf_add_fmt(&j->text, "%02x", ev->build_id[i]);
-		add_text(j, w, "build_id");
-	}
+	add_build_id(j, w, ev->build_id, ev->build_id_len);
+}
+
+static void add_hex(struct json *j, struct json_writer *w, const char *key, uint64_t v)
+{
+	strbuf_add_hex(&j->text, v);
+	add_text(j, w, key);
+}
+
+static void add_map(struct json *j, struct json_writer *w, const struct tracer_ev_map *ev)
+{
+	json_add_str(w, "path", ev->text, ev->path_len);
+	add_hex(j, w, "addr", ev->addr);
+	json_add_u64(w, "length", ev->len);
+	json_add_u64(w, "offset", ev->offset);
+	json_add_u64(w, "dev", ev->dev);
+	json_add_u64(w, "ino", ev->ino);
+	if (ev->elf_class)
+		json_add_i64(w, "elf_class", ev->elf_class == 1 ? 32 : 64);
+	add_build_id(j, w, ev->build_id, ev->build_id_len);
+	if (ev->head.flags & TRACER_EVF_ATTACHED)
+		json_add_bool(w, "attached", true);
 }
 
 static void add_exit(struct json_writer *w, const struct tracer_ev_exit *ev)
@@ -200,15 +226,13 @@ static void add_signal(struct json *j, struct json_writer *w, const struct trace
 	json_add_i64(w, "code", ev->code);
 	if (ev->sender)
 		json_add_i64(w, "sender_pid", ev->sender);
-	if (ev->addr) {
-		strbuf_add_hex(&j->text, ev->addr);
-		add_text(j, w, "addr");
-	}
+	if (ev->addr)
+		add_hex(j, w, "addr", ev->addr);
 }
 
 static const char *const types[TRACER_EV_KINDS] = {
 	[TRACER_EV_TASK] = "task", [TRACER_EV_EXEC] = "exec", [TRACER_EV_EXIT] = "exit",
-	[TRACER_EV_SIGNAL] = "signal", [TRACER_EV_LOST] = "lost", [TRACER_EV_ENGINE] = "engine",
+	[TRACER_EV_SIGNAL] = "signal", [TRACER_EV_MAP] = "map", [TRACER_EV_LOST] = "lost", [TRACER_EV_ENGINE] = "engine",
 };
 
 static uint64_t time_of(const struct json *j, const struct tracer_event *ev)
@@ -234,6 +258,8 @@ static void json_on_task(struct sink *s, const struct tracer_event *ev, const st
 		add_exit(&w, p);
 	else if (ev->kind == TRACER_EV_SIGNAL)
 		add_signal(j, &w, p);
+	else if (ev->kind == TRACER_EV_MAP)
+		add_map(j, &w, p);
 	close_line(j, &w);
 }
 
@@ -287,6 +313,7 @@ static const char *const suffixes[] = { ".json", ".jsonl", ".ndjson", NULL };
 
 const struct sink_ops sink_json = {
 	.name = "json",
+	.wants_maps = true,
 	.wants_targets = true,
 	.suffixes = suffixes,
 	.open = json_open,

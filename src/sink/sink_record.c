@@ -92,6 +92,7 @@ const struct sink_ops sink_record = {
 	.name = "record",
 	.suffixes = suffixes,
 	.wants_outside = true,
+	.wants_maps = true,
 	.open = record_open,
 	.on_event = record_on_event,
 	.flush = record_flush,

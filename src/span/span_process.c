@@ -17,6 +17,8 @@
 
 #include "base/utf8.h"
 
+#define MAPS_BYTES 640u		/* of the 2 KiB of a span */
+
 /* struct call and the world's lookups hand out images read-only; the user slot is ours. */
 static void image_set_user(const struct image *img, struct pspan *p)
 {
@@ -432,6 +434,43 @@ static void add_argv(struct span *s, const struct image *img)
 	span_close_array(s);
 }
 
+/* The first files that fit: path and build-id, each with the length before it. */
+static unsigned maps_fit(const struct image *img)
+{
+	size_t bytes = 0;
+	unsigned n = 0;
+
+	while (n < img->nmaps) {
+		bytes += img->maps[n].len + 2u * img->maps[n].build_id_len + 8;
+		if (bytes > MAPS_BYTES)
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* Two arrays of the same length. */
+static void add_maps(struct span *s, const struct image *img)
+{
+	char id[2 * sizeof(img->maps->build_id) + 1];
+	unsigned n = maps_fit(img);
+
+	if (!n)
+		return;
+	span_open_array(s, SPAN_KEY_TRACER_MAPPED_FILES);
+	for (unsigned i = 0; i < n; i++)
+		span_add_element(s, img->maps[i].path, img->maps[i].len);
+	span_close_array(s);
+	span_open_array(s, SPAN_KEY_TRACER_MAPPED_BUILD_IDS);
+	for (unsigned i = 0; i < n; i++) {
+		id[0] = '\0';
+		for (unsigned k = 0; k < img->maps[i].build_id_len; k++)
+			sprintf(id + 2 * k, "%02x", img->maps[i].build_id[k]);
+		span_add_element(s, id, strlen(id));
+	}
+	span_close_array(s);
+}
+
 static uint64_t pspan_end(const struct span_builder *b, const struct pspan *p)
 {
 	uint64_t end = p->image && p->image->end_ticks ? clock_map_real(b->clock, p->image->end_ticks) : 0;
@@ -462,6 +501,8 @@ static struct span *home_span(struct span_builder *b, struct pspan *p, enum span
 	s->start_ns = p->start_ns;
 	s->end_ns = pspan_end(b, p);
 	span_add_int(s, SPAN_KEY_TRACER_CALLS, (int64_t)p->calls);
+	if (p->image)
+		add_maps(s, p->image);
 	if (b->cfg.args && p->image)
 		add_argv(s, p->image);
 	return s;

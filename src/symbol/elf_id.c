@@ -10,12 +10,14 @@
 #include "symbol/elf_id.h"
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <tracer/error.h>
+#include <unistd.h>
 #include "base/hash.h"
 
 #define PHDRS_MAX 256u
@@ -38,7 +40,7 @@ struct elf_id_cache {
 	struct hash index;		/* hash of the key -> entry */
 	struct cache_entry *entries;
 	size_t max, next;
-	uint64_t misses;
+	uint64_t misses, evictions;
 };
 
 static int find_build_id(Elf_Data *data, struct elf_id *out)
@@ -157,12 +159,46 @@ static struct cache_entry *take_entry(struct elf_id_cache *c, uint64_t hash)
 	if (e)
 		return e;
 	e = &c->entries[c->next];
-	if (hash_lookup(&c->index, e->hash) == e)
+	if (hash_lookup(&c->index, e->hash) == e) {
 		hash_del(&c->index, e->hash);
+		c->evictions++;
+	}
 	if (hash_put(&c->index, hash, e) < 0)
 		return NULL;
 	c->next = (c->next + 1) % c->max;
 	return e;
+}
+
+static struct cache_entry *entry_lookup(struct elf_id_cache *c, const struct file_key *key, uint64_t *hash)
+{
+	struct cache_entry *e;
+
+	*hash = hash_bytes(key, sizeof(*key), 0);
+	e = hash_lookup(&c->index, *hash);
+	return e && memcmp(&e->key, key, sizeof(*key)) == 0 ? e : NULL;
+}
+
+int elf_id_cache_get_path(struct elf_id_cache *c, const char *path, const struct stat *st, struct elf_id *out)
+{
+	struct file_key key = make_key(st);
+	struct cache_entry *e;
+	uint64_t hash;
+	int fd, err;
+
+	*out = (struct elf_id){ 0 };
+	if (!S_ISREG(st->st_mode))
+		return -ENOEXEC;
+	e = entry_lookup(c, &key, &hash);
+	if (e) {
+		*out = e->id;
+		return e->result;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	err = elf_id_cache_get(c, fd, out);
+	close(fd);
+	return err;
 }
 
 int elf_id_cache_get(struct elf_id_cache *c, int fd, struct elf_id *out)
@@ -179,9 +215,8 @@ int elf_id_cache_get(struct elf_id_cache *c, int fd, struct elf_id *out)
 	if (!S_ISREG(st.st_mode))
 		return -ENOEXEC;
 	key = make_key(&st);
-	hash = hash_bytes(&key, sizeof(key), 0);
-	e = hash_lookup(&c->index, hash);
-	if (!e || memcmp(&e->key, &key, sizeof(key)) != 0) {
+	e = entry_lookup(c, &key, &hash);
+	if (!e) {
 		c->misses++;
 		err = read_elf(fd, st.st_size, out);
 		e = take_entry(c, hash);
@@ -196,4 +231,9 @@ int elf_id_cache_get(struct elf_id_cache *c, int fd, struct elf_id *out)
 uint64_t elf_id_cache_misses(const struct elf_id_cache *c)
 {
 	return c->misses;
+}
+
+uint64_t elf_id_cache_evictions(const struct elf_id_cache *c)
+{
+	return c->evictions;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define ELF_BUILD_ID_MAX 20u		/* longer ones are cut */
@@ -29,7 +30,10 @@ struct elf_id_cache;
 int elf_id_cache_new(struct elf_id_cache **out, size_t max);
 void elf_id_cache_free(struct elf_id_cache *c);
 int elf_id_cache_get(struct elf_id_cache *c, int fd, struct elf_id *out);
-/* Files that were read, so far. */
+/* By name; st is what stat() told of it just now.  Opened only where it is not remembered. */
+int elf_id_cache_get_path(struct elf_id_cache *c, const char *path, const struct stat *st, struct elf_id *out);
+/* Files that were read, and files that had to be forgotten for others, so far. */
 uint64_t elf_id_cache_misses(const struct elf_id_cache *c);
+uint64_t elf_id_cache_evictions(const struct elf_id_cache *c);
 
 #endif

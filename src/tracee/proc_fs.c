@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,5 +218,39 @@ int proc_fds_read(pid_t pid, int (*fn)(void *ctx, const struct proc_fd *fd), voi
 		r = fn(ctx, &f);
 	}
 	closedir(dir);
+	return r;
+}
+
+int proc_map_parse(const char *line, struct proc_map *out)
+{
+	char perms[5];
+	int at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &out->start, &out->end, perms,
+		   &out->offset, &out->ino, &at) != 5 || !at)
+		return -EINVAL;
+	out->exec = strchr(perms, 'x') != NULL;
+	out->path = line + at;
+	out->len = strlen(out->path);
+	return 0;
+}
+
+int proc_maps_read(pid_t pid, int (*fn)(void *ctx, const struct proc_map *map), void *ctx)
+{
+	char name[PATH_LEN], line[TARGET_LEN + 128];
+	struct proc_map map;
+	int r = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/maps", (int)pid);
+	f = fopen(name, "re");
+	if (!f)
+		return -errno;
+	while (!r && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (proc_map_parse(line, &map) == 0)
+			r = fn(ctx, &map);
+	}
+	fclose(f);
 	return r;
 }

@@ -45,4 +45,10 @@ int proc_tasks_read(pid_t pid, int (*fn)(void *ctx, pid_t tid), void *ctx);
 struct proc_fd { int fd; bool cloexec; const char *target; size_t len; };
 int proc_fds_read(pid_t pid, int (*fn)(void *ctx, const struct proc_fd *fd), void *ctx);
 
+/* For each mapping, lowest address first; the path is NUL-terminated, "" for none. */
+struct proc_map { uint64_t start, end, offset, ino; bool exec; const char *path; size_t len; };
+int proc_maps_read(pid_t pid, int (*fn)(void *ctx, const struct proc_map *map), void *ctx);
+/* One line of /proc/PID/maps without its newline; the path points into it.  0 or -EINVAL. */
+int proc_map_parse(const char *line, struct proc_map *out);
+
 #endif

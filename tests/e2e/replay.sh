@@ -17,6 +17,11 @@ for format in txt csv json; do
 		fail "$format: live and replay differ"
 	fi
 done
+if grep -q '"type":"map".*/libc\..*"build_id":"[0-9a-f]\{40\}"' "$dir/again.json"; then
+	pass
+else
+	fail "no build-id of libc in the replay: $(grep -c '"type":"map"' "$dir/again.json") mappings"
+fi
 cmp -s "$dir/again.txt" "$dir/again.csv" && fail "the comparison sees no difference"
 
 head -c 3000 "$dir/run.trace" >"$dir/cut.trace"

@@ -75,7 +75,7 @@ static size_t build_other(struct input *in, const struct step *s, uint8_t *room)
 {
 	union { struct tracer_event *head; struct tracer_ev_task *task; struct tracer_ev_exec *exec;
 		struct tracer_ev_exit *exit; struct tracer_ev_signal *signal; struct tracer_ev_fd *fd;
-		struct tracer_ev_text *text; uint8_t *p; } r = { .p = room };
+		struct tracer_ev_text *text; struct tracer_ev_map *map; uint8_t *p; } r = { .p = room };
 
 	switch (s->kind) {
 	case TRACER_EV_TASK:
@@ -100,6 +100,11 @@ static size_t build_other(struct input *in, const struct step *s, uint8_t *room)
 		r.signal->info_len = s->len & 1 ? 128 : 0;
 		take(in, r.signal->info, r.signal->info_len);
 		return sizeof(*r.signal) + r.signal->info_len;
+	case TRACER_EV_MAP:
+		r.map->path_len = s->len;
+		r.map->build_id_len = s->other % 21;
+		take(in, r.map->text, s->len);
+		return sizeof(*r.map) + s->len;
 	case TRACER_EV_FD:
 		r.fd->fd = (int32_t)s->value;
 		r.fd->len = s->len;

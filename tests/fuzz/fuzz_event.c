@@ -57,6 +57,13 @@ static void use_exec(const struct tracer_ev_exec *e)
 	require(p == e->text + e->exe_len + e->argv_len);
 }
 
+static void use_map(const struct tracer_ev_map *m)
+{
+	read_all(m->text, m->path_len);
+	read_all(m->build_id, m->build_id_len);
+	require(!memchr(m->text, '\0', m->path_len));
+}
+
 static void use(const struct tracer_event *ev)
 {
 	const void *p = ev;
@@ -66,6 +73,9 @@ static void use(const struct tracer_event *ev)
 	case TRACER_EV_CALL:
 	case TRACER_EV_ENTER:
 		use_call(p);
+		break;
+	case TRACER_EV_MAP:
+		use_map(p);
 		break;
 	case TRACER_EV_EXEC:
 		use_exec(p);

@@ -28,6 +28,7 @@ union record {
 	struct tracer_ev_exit exit;
 	struct tracer_ev_fd fd;
 	struct tracer_ev_text text;
+	struct tracer_ev_map map;
 	struct tracer_ev_signal signal;
 	uint8_t bytes[TRACER_EVENT_MAX];
 };
@@ -159,6 +160,22 @@ static inline const struct tracer_event *fd_of(int32_t tid, int fd, const char *
 	record.fd.cloexec = cloexec;
 	memcpy(record.fd.target, target, n);
 	ck_assert_int_eq(event_check(&record.head, sizeof(record)), 0);
+	return &record.head;
+}
+
+static inline const struct tracer_event *map_of(int32_t tid, const char *path, uint8_t id)
+{
+	memset(record.bytes, 0, sizeof(record.map) + strlen(path) + 8);
+	record.map.head = (struct tracer_event){ .kind = TRACER_EV_MAP, .tid = tid, .time = ++record_time,
+		.size = TRACER_ALIGN8((uint32_t)(sizeof(record.map) + strlen(path))) };
+	record.map.addr = 0x7f0000001000;
+	record.map.len = 4096;
+	record.map.path_len = (uint32_t)strlen(path);
+	record.map.elf_class = 2;
+	record.map.build_id_len = 20;
+	memset(record.map.build_id, id, 20);
+	memcpy(record.map.text, path, strlen(path));
+	ck_assert_int_eq(event_check(&record.head, record.head.size), 0);
 	return &record.head;
 }
 

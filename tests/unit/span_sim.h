@@ -145,6 +145,20 @@ static inline void sim_exec(struct sim *m, uint64_t t, int tid, const char *exe,
 	sim_feed(m, &u.ev.head);
 }
 
+static inline void sim_map(struct sim *m, uint64_t t, int tid, const char *path, uint8_t id)
+{
+	union { struct tracer_ev_map ev; char room[1024]; uint64_t align; } u;
+
+	memset(&u, 0, sizeof(u));
+	u.ev.head = (struct tracer_event){ .kind = TRACER_EV_MAP, .tid = tid, .time = t };
+	u.ev.path_len = (uint32_t)strlen(path);
+	u.ev.head.size = TRACER_ALIGN8(sizeof(u.ev) + u.ev.path_len);
+	u.ev.build_id_len = id ? 20 : 0;
+	memset(u.ev.build_id, id, u.ev.build_id_len);
+	memcpy(u.ev.text, path, u.ev.path_len);
+	sim_feed(m, &u.ev.head);
+}
+
 static inline void sim_exit(struct sim *m, uint64_t t, int tid, int pid, int status, unsigned flags)
 {
 	struct tracer_ev_exit ev = { .head = { .size = sizeof(ev), .kind = TRACER_EV_EXIT, .flags = (uint16_t)flags,

@@ -147,6 +147,8 @@ START_TEST(cache)
 		ck_assert_int_eq(elf_id_cache_get(c, fds[round % 6], &id), 0);
 		ck_assert_uint_eq(id.build_id[1], round % 6);
 	}
+	ck_assert_uint_gt(elf_id_cache_misses(c), 4);
+	ck_assert_uint_eq(elf_id_cache_evictions(c), elf_id_cache_misses(c) - 4);
 	/* Changed in place: same inode, other size and times. */
 	ck_assert_int_eq(ftruncate(fds[0], 0), 0);
 	ck_assert_int_eq(elf_id_cache_get(c, fds[0], &id), -ENOEXEC);
@@ -156,8 +158,35 @@ START_TEST(cache)
 }
 END_TEST
 
+START_TEST(cache_by_path)
+{
+	struct elf_id_cache *c;
+	struct elf_id by_path, by_fd;
+	struct stat st;
+	int fd = open("/proc/self/exe", O_RDONLY);
+
+	ck_assert_int_eq(elf_id_cache_new(&c, 4), 0);
+	ck_assert_int_eq(stat("/proc/self/exe", &st), 0);
+	ck_assert_int_eq(elf_id_cache_get_path(c, "/proc/self/exe", &st, &by_path), 0);
+	ck_assert_int_eq(elf_id_cache_get(c, fd, &by_fd), 0);
+	ck_assert_mem_eq(&by_path, &by_fd, sizeof(by_fd));
+	ck_assert_uint_eq(by_path.elf_class, sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32);
+	/* Known by what stat() told: not even opened again. */
+	ck_assert_int_eq(elf_id_cache_get_path(c, "/nonexistent", &st, &by_path), 0);
+	ck_assert_mem_eq(&by_path, &by_fd, sizeof(by_fd));
+	ck_assert_uint_eq(elf_id_cache_misses(c), 1);
+	st.st_ino++;
+	ck_assert_int_eq(elf_id_cache_get_path(c, "/nonexistent", &st, &by_path), -ENOENT);
+	ck_assert_int_eq(stat("/dev/zero", &st), 0);
+	ck_assert_int_eq(elf_id_cache_get_path(c, "/dev/zero", &st, &by_path), -ENOEXEC);
+	ck_assert_uint_eq(elf_id_cache_misses(c), 1);
+	close(fd);
+	elf_id_cache_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	return unit_run("elf_id", (const TTest *const[]){ build_id_is_found, odd_files, mutated_images, ourselves,
-							   cache, NULL });
+							   cache, cache_by_path, NULL });
 }

@@ -130,6 +130,37 @@ START_TEST(execs)
 }
 END_TEST
 
+START_TEST(maps)
+{
+	struct tracer_ev_map *m = (void *)mem.b;
+
+	memset(mem.b, 0, sizeof(mem.b));
+	m->head = (struct tracer_event){ .kind = TRACER_EV_MAP, .tid = 7, .size = TRACER_ALIGN8(sizeof(*m) + 9) };
+	m->path_len = 9;
+	memcpy(m->text, "/lib/c.so", 9);
+	GOOD();
+	m->path_len = 17;
+	BAD();
+	m->path_len = 0xffffffff;
+	BAD();
+	m->path_len = 9;
+	m->text[3] = '\0';
+	BAD();
+	m->text[3] = 'b';
+	m->build_id_len = 20;
+	GOOD();
+	m->build_id_len = 21;
+	BAD();
+	m->build_id_len = 0;
+	m->elf_class = 3;
+	BAD();
+	m->elf_class = 2;
+	GOOD();
+	m->head.tid = 0;
+	BAD();
+}
+END_TEST
+
 START_TEST(fixed_kinds)
 {
 	static const struct { uint8_t kind; uint32_t size; } kinds[] = {
@@ -206,5 +237,6 @@ END_TEST
 
 int main(void)
 {
-	return unit_run("event_check", (const TTest *const[]){ calls, execs, fixed_kinds, lengths_at_the_end, contexts, NULL });
+	return unit_run("event_check", (const TTest *const[]){ calls, execs, maps, fixed_kinds, lengths_at_the_end,
+							       contexts, NULL });
 }

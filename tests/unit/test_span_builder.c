@@ -444,6 +444,71 @@ START_TEST(full_counts_what_the_pool_refuses)
 }
 END_TEST
 
+/* Element i of an array of strings, or NULL. */
+static const char *element(const struct span *s, enum span_key k, unsigned i)
+{
+	const struct span_attr *a = span_lookup(s, k);
+	static char text[256];
+	uint32_t at = 0, len = 0;
+
+	for (unsigned n = 0; a && n <= i; n++, at += len) {
+		if (at >= a->len)
+			return NULL;
+		memcpy(&len, s->text + a->v.off + at, sizeof(len));
+		len &= 0x7fffffff;
+		at += (uint32_t)sizeof(len);
+		snprintf(text, sizeof(text), "%.*s", (int)len, s->text + a->v.off + at);
+	}
+	return a ? text : NULL;
+}
+
+START_TEST(mapped_files_of_an_image)
+{
+	struct sim m;
+	const struct span *sh, *ls;
+	char path[128], id[41];
+	unsigned n = 0;
+
+	sim_init(&m, DETAIL_FULL);
+	sim_start(&m, 16, 64);
+	sim_task(&m, 1000, 10, 10, 0, TRACER_EVF_ROOT);
+	sim_exec(&m, 1100, 10, "/bin/sh", "sh");
+	sim_map(&m, 1200, 10, "/bin/sh", 0xab);
+	sim_map(&m, 1200, 10, "/lib/libc.so.6", 0x17);
+	sim_map(&m, 1300, 10, "/tmp/text", 0);
+	sim_task(&m, 2000, 20, 20, 10, 0);
+	sim_exec(&m, 2100, 20, "/bin/ls", "ls");
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "/usr/lib/x86_64-linux-gnu/library-number-%02u.so", i);
+		sim_map(&m, 2200, 20, path, (uint8_t)(i + 1));
+	}
+	sim_exit(&m, 3000, 20, 20, 0, 0);
+	sim_exit(&m, 4000, 10, 10, 0, 0);
+	sim_finish(&m, 5000);
+	sh = sim_span(&m, m.nspans - 1);
+	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 1), "/lib/libc.so.6");
+	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, 1), "1717171717171717171717171717171717171717");
+	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 2), "/tmp/text");
+	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, 2), "");
+	ck_assert_ptr_null(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 3));
+	/* as many as fit, and always both */
+	ls = find(&m, SPAN_PROCESS, "ls", 0);
+	while (element(ls, SPAN_KEY_TRACER_MAPPED_FILES, n)) {
+		snprintf(path, sizeof(path), "/usr/lib/x86_64-linux-gnu/library-number-%02u.so", n);
+		ck_assert_str_eq(element(ls, SPAN_KEY_TRACER_MAPPED_FILES, n), path);
+		for (unsigned i = 0; i < 20; i++)
+			snprintf(id + 2 * i, 3, "%02x", n + 1);
+		ck_assert_str_eq(element(ls, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, n), id);
+		n++;
+	}
+	ck_assert_uint_ge(n, 5);
+	ck_assert_uint_lt(n, 40);
+	ck_assert_ptr_null(element(ls, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, n));
+	ck_assert_uint_eq(ls->dropped_attrs, 0);
+	sim_fini(&m);
+}
+END_TEST
+
 START_TEST(split_traces_are_linked)
 {
 	struct sim m;
@@ -488,5 +553,5 @@ int main(void)
 		remote_parent, not_sampled_builds_nothing, attributes_of_a_call, peer_of_a_connect, private_by_default,
 		what_was_asked_for_is_shown, arguments_can_be_left_out, errors_policy, compute_spans,
 		hidden_calls_are_nobodys, detached_and_unknown_tasks, full_counts_what_the_pool_refuses,
-		split_traces_are_linked, NULL });
+		split_traces_are_linked, mapped_files_of_an_image, NULL });
 }

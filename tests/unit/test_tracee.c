@@ -129,6 +129,46 @@ START_TEST(proc_texts)
 }
 END_TEST
 
+START_TEST(proc_maps_lines)
+{
+	struct proc_map m;
+
+	ck_assert_int_eq(proc_map_parse("7f00a000-7f00b000 r-xp 00028000 fd:01 326269                     /lib/a b (deleted)",
+					&m), 0);
+	ck_assert(m.start == 0x7f00a000 && m.end == 0x7f00b000 && m.offset == 0x28000 && m.ino == 326269 && m.exec);
+	ck_assert_str_eq(m.path, "/lib/a b (deleted)");
+	ck_assert_int_eq(proc_map_parse("7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0 ", &m), 0);
+	ck_assert(!m.exec && !m.ino && !m.len && !m.path[0]);
+	ck_assert_int_eq(proc_map_parse("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
+					&m), 0);
+	ck_assert(m.exec && m.start == 0xffffffffff600000ull);
+	ck_assert_int_eq(proc_map_parse("", &m), -EINVAL);
+	ck_assert_int_eq(proc_map_parse("7f00a000-7f00b000 r-xp", &m), -EINVAL);
+}
+END_TEST
+
+/* The mapping that this function lies in. */
+static int map_find(void *ctx, const struct proc_map *map)
+{
+	uint64_t here = (uint64_t)(uintptr_t)map_find;
+
+	if (here < map->start || here >= map->end)
+		return 0;
+	ck_assert(map->exec && map->ino && map->len);
+	*(bool *)ctx = true;
+	return 7;
+}
+
+START_TEST(proc_maps_of_ours)
+{
+	bool found = false;
+
+	ck_assert_int_eq(proc_maps_read(getpid(), map_find, &found), 7);
+	ck_assert(found);
+	ck_assert_int_eq(proc_maps_read(4194304, map_find, &found), -ENOENT);
+}
+END_TEST
+
 static int fd_find(void *ctx, const struct proc_fd *fd)
 {
 	int *want = ctx;
@@ -302,7 +342,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { stops, abis, registers, proc_texts, proc_of_ours, memory, advice,
+	const TTest *const tests[] = { stops, abis, registers, proc_texts, proc_maps_lines, proc_maps_of_ours, proc_of_ours, memory, advice,
 				       tasks_against_a_model, task_limit, NULL };
 
 	return unit_run("tracee", tests);

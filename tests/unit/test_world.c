@@ -308,6 +308,48 @@ START_TEST(exec_makes_an_image)
 }
 END_TEST
 
+START_TEST(mapped_files)
+{
+	struct image *first, *second;
+	struct world_stats before, after;
+	char path[32];
+
+	start();
+	apply(exec_of(10, 10, "/bin/ls", "ls"));
+	CALL(10, "execve", 0, str("/bin/ls"), A(0), A(0));
+	world_stats(w, &before);
+	first = world_task(w, 10)->proc->image;
+	apply(map_of(10, "/bin/ls", 1));
+	apply(map_of(10, "/lib/libc.so.6", 2));
+	apply(map_of(10, "/lib/libc.so.6", 2));
+	ck_assert_uint_eq(first->nmaps, 2);
+	ck_assert_str_eq(first->maps[1].path, "/lib/libc.so.6");
+	ck_assert_uint_eq(first->maps[1].build_id[19], 2);
+	/* another file of the same name is another file */
+	apply(map_of(10, "/lib/libc.so.6", 3));
+	ck_assert_uint_eq(first->nmaps, 3);
+	apply(task_of(20, 10, 10, CLONE_VM | CLONE_THREAD | CLONE_FILES | CLONE_FS | CLONE_SIGHAND));
+	apply(map_of(20, "/lib/of-a-thread.so", 4));
+	ck_assert_uint_eq(first->nmaps, 4);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "/lib/%u.so", i);
+		apply(map_of(10, path, 5));
+	}
+	ck_assert_uint_eq(first->nmaps, IMAGE_MAPS_MAX);
+	ck_assert_uint_eq(first->maps_refused, 4 + 100 - IMAGE_MAPS_MAX);
+	ck_assert_str_eq(first->maps[3].path, "/lib/of-a-thread.so");
+	/* the next program has its own; nothing is left of the old one's */
+	apply(exit_of(20, 10, 0, TRACER_EVF_SUPERSEDED));
+	apply(exec_of(10, 10, "/bin/ls", "ls"));
+	CALL(10, "execve", 0, str("/bin/ls"), A(0), A(0));
+	second = world_task(w, 10)->proc->image;
+	ck_assert_uint_eq(second->nmaps, 0);
+	world_stats(w, &after);
+	ck_assert_uint_eq(after.bytes, before.bytes);
+	done();
+}
+END_TEST
+
 START_TEST(exec_from_a_thread)
 {
 	start();
@@ -587,7 +629,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		initial_state, open_and_close, relative_without_cwd, dup_family, new_kinds, sockets, cwd_changes,
-		fork_copies_thread_shares, exec_makes_an_image, exec_from_a_thread, exec_from_a_thread_leader_first,
+		fork_copies_thread_shares, exec_makes_an_image, mapped_files, exec_from_a_thread, exec_from_a_thread_leader_first,
 		exit_ends_the_image, detached_is_not_an_exit, unknown_tid, reused_tid, names, limits, byte_limit,
 		steady_state, gone_hooks, random_lives, NULL
 	};
