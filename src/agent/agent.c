@@ -211,6 +211,17 @@ static unsigned follow_orders(struct agent_block *b, unsigned action)
 	return action;
 }
 
+static COLD void capture_before(struct agent_block *b, const struct capture_plan *plan)
+{
+	const struct tracer_ev_call *call = (const struct tracer_ev_call *)b->cur;
+
+	if (!capture_any_early(plan, call->args))
+		return;
+	agent_capture_before(b, plan);
+	b->entered_size = b->size;
+	b->entered_pieces = call->ncaptures;
+}
+
 static COLD uint32_t enter_special(struct agent_block *b)
 {
 	const struct agent_control *ctl = control_of(b);
@@ -240,10 +251,8 @@ static COLD uint32_t enter_special(struct agent_block *b)
 		return 0;
 	call = begin(b, nargs, bound, flags_of(action));
 	call->start = ticks(ctl);
-	if (plan && plan->flags & CAP_PLAN_ENTER)
-		agent_capture_before(b, plan);
-	b->entered_size = b->size;
-	b->entered_pieces = call->ncaptures;
+	if (plan)
+		capture_before(b, plan);
 	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER)
 		call->head.time = call->start;
 	return 0;
@@ -260,6 +269,8 @@ uint32_t agent_enter(struct agent_block *b)
 		return enter_special(b);
 	call = begin(b, (uint8_t)(brief >> AGENT_BRIEF_NARGS_SHIFT), (uint32_t)brief, TRACER_EVF_INPROC);
 	call->start = ticks(ctl);
+	if (UNLIKELY(brief & AGENT_BRIEF_PAIRS))
+		capture_before(b, &ctl->plans[nr]);
 	return 0;
 }
 

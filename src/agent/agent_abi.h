@@ -113,6 +113,7 @@ struct agent_modules {
 /* All that the recorder has to know of most calls, in one word: the bound, and these. */
 #define AGENT_BRIEF_NARGS_SHIFT 32	/* 8 bits */
 #define AGENT_BRIEF_RULES (1ull << 40)	/* its plan has rules, for after the call */
+#define AGENT_BRIEF_PAIRS (1ull << 41)	/* some of them perhaps for before */
 
 /* What of capture.c's rule_wanted() does not depend on the call. */
 static inline int agent_rule_is_short(const struct agent_control *c, const struct capture_plan *p,
@@ -165,7 +166,8 @@ static inline void agent_control_finish(struct agent_control *c)
 		c->brief[nr] = 0;
 		if (c->action[nr] == AGENT_RECORD && !(p->flags & CAP_PLAN_ENTER))
 			c->brief[nr] = c->bound[nr] | (uint64_t)p->nargs << AGENT_BRIEF_NARGS_SHIFT |
-				       (p->nrules ? AGENT_BRIEF_RULES : 0);
+				       (p->nrules ? AGENT_BRIEF_RULES : 0) |
+				       (p->flags & CAP_PLAN_PAIRS ? AGENT_BRIEF_PAIRS : 0);
 	}
 }
 

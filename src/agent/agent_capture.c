@@ -271,6 +271,11 @@ void agent_capture(struct agent_block *b, const struct capture_plan *plan)
 	const struct tracer_ev_call *call = (const struct tracer_ev_call *)b->cur;
 	const struct capture_rule *rule = plan->rules, *end = rule + plan->nrules;
 
+	/* some rules were run before the call */
+	if (UNLIKELY(b->entered_pieces && plan->flags & CAP_PLAN_PAIRS)) {
+		interpret(b, plan, 0);
+		return;
+	}
 	for (; rule < end; rule++) {
 		if (UNLIKELY(!(rule->reserved0 & AGENT_RULE_SHORT))) {
 			interpret_rule(b, rule);

@@ -408,11 +408,12 @@ static bool op_is_data(uint8_t op)
 	return op != CAP_OP_IOV && op != CAP_OP_IOV_RET && op != CAP_OP_MSGHDR && op != CAP_OP_MSGHDR_RET;
 }
 
-static bool rule_wanted(const struct run *run, const struct capture_rule *rule, unsigned phase)
+static bool rule_wanted(const struct run *run, unsigned i, unsigned phase)
 {
+	const struct capture_rule *rule = &run->plan->rules[i];
 	const struct tracer_ev_call *c = run->call;
 
-	if ((rule->flags & CAP_F_ENTER) != phase || rule->arg >= c->nargs || !c->args[rule->arg])
+	if (rule->arg >= c->nargs || !c->args[rule->arg] || capture_early(run->plan, i, c->args) != (phase == CAP_F_ENTER))
 		return false;
 	if (op_has_length(rule->op) && rule->len_arg >= c->nargs)
 		return false;
@@ -442,12 +443,12 @@ uint32_t capture_append(const struct capture_plan *plan, const struct capture_li
 	struct run run = { .plan = plan, .lim = lim, .mem = mem, .call = c, .size = size, .space = space & ~7u };
 	uint32_t used;
 
-	if (!plan->nrules || (phase && !(plan->flags & CAP_PLAN_ENTER)))
+	if (!plan->nrules || (phase && !(plan->flags & (CAP_PLAN_ENTER | CAP_PLAN_PAIRS))))
 		return size;
 	used = captured(c);
 	run.left = lim->total_max > used ? lim->total_max - used : 0;
 	for (unsigned i = 0; i < plan->nrules && i < CAPTURE_RULES_MAX && run.left && !run.denied; i++) {
-		if (rule_wanted(&run, &plan->rules[i], phase))
+		if (rule_wanted(&run, i, phase))
 			rule_run(&run, &plan->rules[i]);
 	}
 	return run.size;

@@ -6,8 +6,10 @@
  *
  * "After" means: copied when the call has returned, under the named
  * condition.  Input strings and structures are taken after the call, too
- * (the kernel has read them), except for calls that may not return, where
- * CAP_F_ENTER is set.
+ * (the kernel has read them), except for calls that may not return and for
+ * what the kernel writes back, where CAP_F_ENTER is set, and where the program
+ * has named the same memory for something that the kernel writes
+ * (rt_sigprocmask(how, &set, &set)): see capture_early().
  *
  * What a rule puts into the record (piece = struct tracer_capture; index is
  * its .index), the same for every engine:
@@ -39,6 +41,7 @@
 #define CAPTURE_ABI_H
 
 #include <stdint.h>
+#include <tracer/event.h>
 
 enum capture_op {
 	CAP_OP_NONE = 0,
@@ -76,17 +79,19 @@ struct capture_rule {
 #define CAPTURE_COUNT_MAX 65536u	/* pointers that COUNTV counts */
 #define CAPTURE_CONTROL_MAX 256u	/* bytes of a msghdr's control data */
 #define CAPTURE_NAME_MAX 128u		/* bytes of a socket address */
+#define CAPTURE_PAIRS_MAX 4u
 struct capture_plan {
 	uint8_t nrules;
 	uint8_t nargs;		/* arguments to record */
 	uint8_t flags;		/* CAP_PLAN_* */
 	uint8_t wordsize;	/* 8 or 4: pointers in iovec, argv */
-	uint32_t reserved0;
+	uint8_t pairs[CAPTURE_PAIRS_MAX];	/* rule that reads | rule that writes << 4, of other arguments; 0: none */
 	struct capture_rule rules[CAPTURE_RULES_MAX];
 };
 
 #define CAP_PLAN_ENTER	0x01u	/* some rule has CAP_F_ENTER */
 #define CAP_PLAN_DATA	0x02u	/* some rule has CAP_F_DATA */
+#define CAP_PLAN_PAIRS	0x04u	/* there are pairs */
 
 /* Limits of one run; the agent has a copy in its control page. */
 struct capture_limits {
@@ -95,6 +100,52 @@ struct capture_limits {
 	uint32_t vector_max;	/* strings of an argv (64) */
 	uint32_t total_max;	/* bytes of all captures of one call (16384) */
 };
+
+/* Bytes that a rule names as far as they are known before the call; at least 1. */
+static inline uint64_t capture_extent(const struct capture_rule *rule, const uint64_t *args)
+{
+	uint64_t n = rule->size;
+
+	if (rule->op == CAP_OP_BUF_ARG && rule->len_arg < TRACER_ARGS_MAX)
+		n = (n ? n : 1) * (args[rule->len_arg] & 0xffffffffu);
+	else if (rule->op != CAP_OP_MEM)
+		n = 1;
+	return n ? n : 1;
+}
+
+static inline int capture_overlaps(const struct capture_plan *plan, uint8_t pair, const uint64_t *args)
+{
+	const struct capture_rule *in = &plan->rules[pair & 15], *out = &plan->rules[pair >> 4];
+	uint64_t from = args[in->arg], to = args[out->arg];
+
+	return from - to < capture_extent(out, args) || to - from < capture_extent(in, args);
+}
+
+/* Rule i is to be run before the call. */
+static inline int capture_early(const struct capture_plan *plan, unsigned i, const uint64_t *args)
+{
+	if (plan->rules[i].flags & CAP_F_ENTER)
+		return 1;
+	if (!(plan->flags & CAP_PLAN_PAIRS))
+		return 0;
+	for (unsigned k = 0; k < CAPTURE_PAIRS_MAX && plan->pairs[k]; k++)
+		if ((plan->pairs[k] & 15) == i && capture_overlaps(plan, plan->pairs[k], args))
+			return 1;
+	return 0;
+}
+
+/* Some rule is. */
+static inline int capture_any_early(const struct capture_plan *plan, const uint64_t *args)
+{
+	if (plan->flags & CAP_PLAN_ENTER)
+		return 1;
+	if (!(plan->flags & CAP_PLAN_PAIRS))
+		return 0;
+	for (unsigned k = 0; k < CAPTURE_PAIRS_MAX && plan->pairs[k]; k++)
+		if (capture_overlaps(plan, plan->pairs[k], args))
+			return 1;
+	return 0;
+}
 
 _Static_assert(sizeof(struct capture_rule) == 8, "capture rule is ABI");
 _Static_assert(sizeof(struct capture_plan) == 72, "capture plan is ABI");

@@ -357,7 +357,7 @@ static void call_entry(struct supervisor *s, struct sup_task *t, const struct pt
 		forking_set(s, t, true);
 	else if (t->special == SUP_EXECVE)
 		sup_group_of(t)->exec_pending = true;
-	if (t->record && t->desc && t->desc->capture->flags & CAP_PLAN_ENTER)
+	if (t->record && t->desc && capture_any_early(t->desc->capture, t->args))
 		entry_captures(s, t);
 	if (never_returns(t)) {
 		context_look(s, t);

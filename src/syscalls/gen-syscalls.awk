@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # awk -f read-table.awk -f gen-syscalls.awk kinds.def table.def nr-*.tbl ->
 # syscalls-gen.h: lists of errnos, capture plans, rows by number, names.
+# pairs: reads of one argument and writes to another, which may name the same memory
 function rule(op, n, len, f, bytes) {
+	if (f ~ /F_IN/ && f !~ /ENTER/ && nin < 8) { reader[nin] = nrules; reads[nin++] = n }
+	if (f ~ /F_OUT/) { writer[nout] = nrules; writes[nout++] = n }
 	rules = rules sprintf("\t\t{ CAP_OP_%s, %d, %d, %s, %d, 0 },\n", op, n, len, f, bytes)
 	nrules++
 	if (f ~ /ENTER/ && pflags !~ /ENTER/) pflags = pflags " | CAP_PLAN_ENTER"
@@ -30,6 +33,14 @@ function capture_rules(r, n, a,   c, d, len, data, in_f, out_f, b) {
 		else rule(c == "object" ? "MEM" : "BUF_ARG", n, len, out_f, b)
 	}
 }
+function pair_list(   i, j, s, n) {
+	n = 0
+	for (i = 0; i < nin; i++) for (j = 0; j < nout; j++)
+		if (reads[i] != writes[j] && n++ < 4) s = s sprintf(" %d,", reader[i] + 16 * writer[j])
+	if (n) pflags = pflags " | CAP_PLAN_PAIRS"
+	if (n > 4) print "gen-syscalls.awk: " n " pairs, 4 are looked at" >"/dev/stderr"
+	return n ? s : " 0"
+}
 function length_of(r, n) {
 	if (param[kind[r, n]] != "len" || par[r, n] == "") return 255
 	if (!((r, par[r, n]) in position)) die("row " r ": no argument " par[r, n])
@@ -43,7 +54,7 @@ function list(v) {
 }
 function call(r, a, nr,   n, k, kinds, argnames, sets, lens) {
 	rules = pflags = kinds = argnames = sets = lens = ""
-	nrules = 0
+	nrules = nin = nout = 0
 	for (n = 0; n < nargs[r]; n++) {
 		capture_rules(r, n, a)
 		k = kind[r, n]
@@ -53,8 +64,9 @@ function call(r, a, nr,   n, k, kinds, argnames, sets, lens) {
 		lens = lens " " length_of(r, n) ","
 	}
 	if (nrules > 8) die("row " r ": more than 8 capture rules")
-	plans = plans sprintf("static const struct capture_plan plan_%d_%d = { %d, %d, 0%s, %d, 0, {\n%s} };\n", \
-		a, nr, nrules, nargs[r], pflags, word[a], rules == "" ? "\t\t{ 0 }\n" : rules)
+	k = pair_list()
+	plans = plans sprintf("static const struct capture_plan plan_%d_%d = { %d, %d, 0%s, %d, {%s }, {\n%s} };\n", \
+		a, nr, nrules, nargs[r], pflags, word[a], k, rules == "" ? "\t\t{ 0 }\n" : rules)
 	rows[a] = rows[a] sprintf("\t[%d] = { \"%s\", 0%s, %d, RET_%s, STATE_%s, 0%s, %d,", \
 		nr, base[r], classes[r], nargs[r], ret[r], state[r], flags[r], id[base[r]])
 	if (nargs[r] == 0) { kinds = " 0"; lens = " 0xff"; argnames = sets = " NULL" }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -299,6 +300,38 @@ START_TEST(buffers)
 }
 END_TEST
 
+START_TEST(same_memory_for_both)
+{
+	uint64_t old = 0, set = 1ull << (SIGUSR1 - 1), given = set;
+	const struct tracer_ev_call *c;
+
+	setup();
+	control->plans[SYS_rt_sigprocmask] = (struct capture_plan){
+		.nrules = 2, .nargs = 4, .flags = CAP_PLAN_PAIRS, .wordsize = 8, .pairs = { 0 | 1 << 4 },
+		.rules = { { .op = CAP_OP_MEM, .arg = 1, .len_arg = 0xff, .flags = CAP_F_IN, .size = 8 },
+			   { .op = CAP_OP_MEM, .arg = 2, .len_arg = 0xff, .flags = CAP_F_OUT, .size = 8 } } };
+	/* apart: nothing is taken before the call */
+	ck_assert_int_eq(call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&old, 8, 0, 0), 0);
+	ck_assert_uint_eq(block->entered_pieces, 0);
+	c = take();
+	ck_assert_uint_eq(c->ncaptures, 2);
+	ck_assert_mem_eq(capture_at(c, 0)->bytes, &given, 8);
+	ck_assert_mem_eq(capture_at(c, 1)->bytes, &old, 8);
+	/* together: the mask has USR1 now, and that is what the kernel writes */
+	set = 1ull << (SIGUSR2 - 1);
+	given = set;
+	ck_assert_int_eq(call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&set, 8, 0, 0), 0);
+	ck_assert_uint_eq(block->entered_pieces, 1);
+	ck_assert_uint_eq(set, old | 1ull << (SIGUSR1 - 1));
+	c = take();
+	ck_assert_uint_eq(c->ncaptures, 2);
+	ck_assert_uint_eq(capture_at(c, 0)->flags, TRACER_CAP_IN);
+	ck_assert_mem_eq(capture_at(c, 0)->bytes, &given, 8);
+	ck_assert_uint_eq(capture_at(c, 1)->flags, TRACER_CAP_OUT);
+	ck_assert_mem_eq(capture_at(c, 1)->bytes, &set, 8);
+}
+END_TEST
+
 START_TEST(wraps_and_counts)
 {
 	uint64_t n = 0;
@@ -419,7 +452,7 @@ END_TEST
 
 int main(void)
 {
-	return unit_run("agent", (const TTest *const[]){ plain_record, actions, strings, buffers, wraps_and_counts,
+	return unit_run("agent", (const TTest *const[]){ plain_record, actions, strings, buffers, same_memory_for_both, wraps_and_counts,
 							 waits_when_full, drops_when_full,
 							 with_the_consumer, NULL });
 }

@@ -450,11 +450,54 @@ START_TEST(bad_plan)
 }
 END_TEST
 
+/* rt_sigprocmask(how, set, oldset): set is read, oldset is written. */
+static const struct capture_plan two = {
+	.nrules = 2, .nargs = 3, .flags = CAP_PLAN_PAIRS, .wordsize = 8, .pairs = { 0 | 1 << 4 },
+	.rules = { { .op = CAP_OP_MEM, .arg = 1, .len_arg = 0xff, .flags = CAP_F_IN, .size = 8 },
+		   { .op = CAP_OP_MEM, .arg = 2, .len_arg = 0xff, .flags = CAP_F_OUT, .size = 8 } },
+};
+
+/* The call as an engine does it: what it reads is there before, what it writes behind. */
+static void run_two(uint64_t set, uint64_t oldset)
+{
+	BEGIN(0, 2, set, oldset);
+	put(set - BASE, "question", 8);
+	capture_run(&two, &lim, &reader, CAP_F_ENTER, call, capture_bound(&two, &lim));
+	put(oldset - BASE, "answers!", 8);
+	capture_run(&two, &lim, &reader, 0, call, capture_bound(&two, &lim));
+	ck_assert_int_eq(event_check(&call->head, call->head.size), 0);
+	ck_assert_uint_eq(call->ncaptures, 2);
+}
+
+START_TEST(same_memory_for_both)
+{
+	run_two(BASE, BASE + 64);
+	ck_assert(!capture_any_early(&two, call->args));
+	piece_is(0, 0, TRACER_CAP_IN, "question", 8);
+	piece_is(1, 0, TRACER_CAP_OUT, "answers!", 8);
+	run_two(BASE, BASE);
+	ck_assert(capture_any_early(&two, call->args));
+	piece_is(0, 0, TRACER_CAP_IN, "question", 8);
+	piece_is(1, 0, TRACER_CAP_OUT, "answers!", 8);
+	/* a part of it: on either side, up to the last byte */
+	for (int shift = -9; shift <= 9; shift++) {
+		run_two(BASE + 64, BASE + 64 + (uint64_t)(int64_t)shift);
+		ck_assert_int_eq(capture_any_early(&two, call->args), shift > -8 && shift < 8);
+		piece_is(0, 0, TRACER_CAP_IN, "question", 8);
+	}
+	/* no set: nothing is taken before the call, and nothing goes wrong where both are NULL */
+	BEGIN(0, 2, 0, 0);
+	capture_run(&two, &lim, &reader, CAP_F_ENTER, call, capture_bound(&two, &lim));
+	capture_run(&two, &lim, &reader, 0, call, capture_bound(&two, &lim));
+	ck_assert_uint_eq(call->ncaptures, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = { strings, strings_and_pages, refused_memory_gives_nothing, buffers, objects,
 				       length_by_pointer, vectors, iovecs, messages, words_of_four_bytes,
-				       total_limit, bad_plan, NULL };
+				       total_limit, bad_plan, same_memory_for_both, NULL };
 
 	return unit_run("capture", tests);
 }
