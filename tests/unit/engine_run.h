@@ -34,6 +34,7 @@ struct engine_run {
 	struct capture_limits limits;
 	/* called between start and run */
 	void (*started)(struct engine_run *r);
+	unsigned stop_after_us;		/* of engine_run_stop_later(); 0: its own */
 	void *ctx;
 };
 

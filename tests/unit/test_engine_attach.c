@@ -5,7 +5,7 @@
  * Skipped (77) where ptrace is forbidden.
  */
 #include "config.h"
-#include "engine_run.h"
+#include "engine_target.h"
 #include "syscalls/syscalls.h"
 #include "tracee/proc_fs.h"
 #include <check.h>
@@ -40,111 +40,6 @@ static void teardown(void)
 
 #define RUN(...) engine_run_program(&r, (char *const[]){ __VA_ARGS__, NULL })
 
-/* ---- a program to attach to; it prints a line when it is ready ---- */
-
-struct target {
-	pid_t pid;
-	int out;		/* its stdout */
-	char **argv;
-	pthread_barrier_t forked;
-};
-
-static void *target_fork(void *arg)
-{
-	struct target *t = arg;
-	const char *builddir = getenv("builddir");
-	char path[4096];
-	int fds[2];
-
-	snprintf(path, sizeof(path), strchr(t->argv[0], '/') ? "%s" : "%2$s/%1$s", t->argv[0],
-		 builddir ? builddir : ".");
-	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-	t->pid = fork();
-	if (t->pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		execv(path, t->argv);
-		_exit(127);
-	}
-	close(fds[1]);
-	t->out = fds[0];
-	pthread_barrier_wait(&t->forked);
-	/* a thread's children move to another one when it ends */
-	for (;;)
-		pause();
-	return NULL;
-}
-
-static void line_read(struct target *t, const char *want)
-{
-	char line[64];
-	size_t n = 0;
-
-	while (n < sizeof(line) - 1 && read(t->out, line + n, 1) == 1 && line[n] != '\n')
-		n++;
-	line[n] = '\0';
-	ck_assert_str_eq(line, want);
-}
-
-/* Forked by another thread: it is no business of the supervisor's wait. */
-static void target_open(struct target *t, char *const argv[])
-{
-	pthread_t thread;
-
-	t->argv = (char **)argv;
-	pthread_barrier_init(&t->forked, NULL, 2);
-	ck_assert_int_eq(pthread_create(&thread, NULL, target_fork, t), 0);
-	pthread_detach(thread);
-	pthread_barrier_wait(&t->forked);
-}
-
-static int target_close(struct target *t)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(t->pid, &status, 0), t->pid);
-	close(t->out);
-	return status;
-}
-
-static int untraced_check(void *ctx, pid_t tid)
-{
-	struct proc_status st;
-
-	ck_assert_int_eq(proc_status_load(tid, &st), 0);
-	ck_assert_msg(st.tracer == 0, "thread %d is still traced", tid);
-	++*(unsigned *)ctx;
-	return 0;
-}
-
-static unsigned untraced_threads(pid_t pid)
-{
-	unsigned n = 0;
-
-	ck_assert_int_eq(proc_tasks_read(pid, untraced_check, &n), 0);
-	return n;
-}
-
-/* ---- stop() from another thread, after a while ---- */
-
-static unsigned stop_after_us = 150000;
-
-static void *stopper(void *arg)
-{
-	struct engine_run *run = arg;
-
-	usleep(stop_after_us);
-	run->ops->stop(run->engine);
-	return NULL;
-}
-
-static void stop_later(struct engine_run *run)
-{
-	pthread_t t;
-
-	ck_assert_int_eq(pthread_create(&t, NULL, stopper, run), 0);
-	pthread_detach(t);
-}
-
 static unsigned flagged(int kind, unsigned flag)
 {
 	unsigned n = 0;
@@ -156,7 +51,7 @@ static unsigned flagged(int kind, unsigned flag)
 
 static void attach_ok(pid_t pid)
 {
-	r.started = stop_later;
+	r.started = engine_run_stop_later;
 	engine_run_attach(&r, pid);
 	ck_assert_msg(r.err == 0, "%d\n%s", r.err, r.log);
 	engine_run_check(&r);
@@ -170,7 +65,7 @@ START_TEST(attach_and_stop)
 
 	close(open(file, O_CREAT | O_WRONLY, 0666));
 	target_open(&t, (char *[]){ "fx_spin", "1", file, NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	attach_ok(t.pid);
 	ck_assert(!r.result.have_status);
 	ck_assert_uint_eq(r.result.detached, 1);
@@ -180,9 +75,9 @@ START_TEST(attach_and_stop)
 	ck_assert_uint_ge(engine_run_kind(&r, TRACER_EV_FD), 3);
 	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_CWD), 1);
 	ck_assert_uint_gt(engine_run_calls(&r, -1, "getppid"), 100);
-	ck_assert_uint_eq(untraced_threads(t.pid), 1);
+	ck_assert_uint_eq(target_count_untraced(t.pid), 1);
 	unlink(file);
-	line_read(&t, "done");
+	target_read_line(&t, "done");
 	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
@@ -193,19 +88,19 @@ START_TEST(attach_threads_under_load)
 
 	close(open(file, O_CREAT | O_WRONLY, 0666));
 	target_open(&t, (char *[]){ "fx_spin", "16", file, NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	for (int i = 0; i < 5; i++) {
-		stop_after_us = 20000;
+		r.stop_after_us = 20000;
 		attach_ok(t.pid);
 		ck_assert_uint_eq(flagged(TRACER_EV_TASK, TRACER_EVF_ATTACHED), 16);
 		ck_assert_uint_eq(flagged(TRACER_EV_EXIT, TRACER_EVF_DETACHED), 16);
 		ck_assert_uint_eq(r.result.detached, 1);
-		ck_assert_uint_eq(untraced_threads(t.pid), 16);
+		ck_assert_uint_eq(target_count_untraced(t.pid), 16);
 		engine_run_fini(&r);
 		engine_run_init(&r);
 	}
 	unlink(file);
-	line_read(&t, "done");
+	target_read_line(&t, "done");
 	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
@@ -228,7 +123,7 @@ START_TEST(attached_program_ends)
 	ck_assert_uint_ge(engine_run_kind(&r, TRACER_EV_EXIT), 1);
 	ck_assert_uint_eq(engine_run_enters(&r, "exit_group"), engine_run_kind(&r, TRACER_EV_EXIT));
 	/* we saw its end; so does its parent */
-	line_read(&t, "status 7");
+	target_read_line(&t, "status 7");
 	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
@@ -257,12 +152,12 @@ START_TEST(interrupted_epoll_goes_on)
 	struct target t;
 
 	target_open(&t, (char *[]){ "fx_restart", "epoll", NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	usleep(50000);
-	stop_after_us = 50000;
+	r.stop_after_us = 50000;
 	attach_ok(t.pid);
 	ck_assert_uint_ge(engine_run_enters(&r, "epoll_wait"), 1);
-	line_read(&t, "epoll_wait: 1 errno 0");
+	target_read_line(&t, "epoll_wait: 1 errno 0");
 	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
@@ -274,13 +169,13 @@ START_TEST(stopped_program_stays_stopped)
 	siginfo_t info;
 
 	target_open(&t, (char *[]){ "fx_spin", "4", NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	kill(t.pid, SIGSTOP);
 	ck_assert_int_eq(waitid(P_PID, (id_t)t.pid, &info, WSTOPPED), 0);
 	attach_ok(t.pid);
 	ck_assert_uint_eq(flagged(TRACER_EV_SIGNAL, TRACER_EVF_STOP), 4);
 	ck_assert_uint_eq(engine_run_calls(&r, -1, "getppid"), 0);
-	ck_assert_uint_eq(untraced_threads(t.pid), 4);
+	ck_assert_uint_eq(target_count_untraced(t.pid), 4);
 	usleep(50000);
 	ck_assert_int_eq(proc_stat_load(t.pid, &st), 0);
 	ck_assert_int_eq(st.state, 'T');
@@ -300,7 +195,7 @@ START_TEST(one_of_several_refused)
 
 	close(open(file, O_CREAT | O_WRONLY, 0666));
 	target_open(&t, (char *[]){ "fx_spin", "4", file, NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	pids[0] = t.pid;
 	pids[1] = 4194304;
 	r.cfg.pids = pids;
@@ -308,9 +203,9 @@ START_TEST(one_of_several_refused)
 	engine_run_attach_all(&r);
 	ck_assert_int_eq(r.err, -TRACER_ERR_PTRACE);
 	/* the other one is as it was before */
-	ck_assert_uint_eq(untraced_threads(t.pid), 4);
+	ck_assert_uint_eq(target_count_untraced(t.pid), 4);
 	unlink(file);
-	line_read(&t, "done");
+	target_read_line(&t, "done");
 	ck_assert_int_eq(target_close(&t), 0);
 }
 END_TEST
@@ -327,7 +222,7 @@ START_TEST(refusals)
 	engine_run_init(&r);
 	/* traced by somebody else */
 	target_open(&t, (char *[]){ "fx_spin", "1", NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	other = fork();
 	if (other == 0) {
 		ptrace(PTRACE_SEIZE, t.pid, 0, 0);
@@ -377,7 +272,7 @@ START_TEST(daemon_is_let_go)
 	ck_assert_uint_eq(r.result.detached, 1);
 	ck_assert_uint_eq(flagged(TRACER_EV_EXIT, TRACER_EVF_DETACHED), 1);
 	pid = daemon_pid();
-	ck_assert_uint_eq(untraced_threads(pid), 1);
+	ck_assert_uint_eq(target_count_untraced(pid), 1);
 	daemon_end(pid);
 }
 END_TEST
@@ -412,10 +307,7 @@ END_TEST
 
 START_TEST(daemon_under_a_filter_stays)
 {
-	int nr = syscall_number(TRACER_ABI_X86_64, "setsid");
-
-	r.selection.all = false;
-	r.selection.bits[TRACER_ABI_X86_64][nr / 64] |= 1ull << (nr % 64);
+	engine_run_select(&r, "setsid");
 	r.cfg.seccomp_filter = true;
 	r.started = remove_later;
 	RUN("fx_daemon", file);
@@ -430,13 +322,13 @@ END_TEST
 
 START_TEST(stop_lets_a_launched_program_go)
 {
-	r.started = stop_later;
+	r.started = engine_run_stop_later;
 	RUN("fx_spin", "3");
 	ck_assert_int_eq(r.err, 0);
 	engine_run_check(&r);
 	ck_assert(!r.result.have_status);
 	ck_assert_uint_eq(r.result.detached, 1);
-	ck_assert_uint_eq(untraced_threads(r.result.root), 3);
+	ck_assert_uint_eq(target_count_untraced(r.result.root), 3);
 	kill(r.result.root, SIGKILL);
 	waitpid(r.result.root, NULL, 0);
 }
@@ -449,7 +341,7 @@ START_TEST(stop_is_never_lost)
 
 	target_open(&t, (char *[]){ "/bin/sleep", "100", NULL });
 	for (unsigned i = 0; i < 200; i++) {
-		stop_after_us = i * 3;
+		r.stop_after_us = i * 3;
 		attach_ok(t.pid);
 		ck_assert_uint_eq(r.result.detached, 1);
 		engine_run_fini(&r);
@@ -615,13 +507,13 @@ START_TEST(tracer_is_killed)
 	close(out);
 	/* one that was attached to lives on */
 	target_open(&t, (char *[]){ "fx_spin", "2", NULL });
-	line_read(&t, "ready");
+	target_read_line(&t, "ready");
 	tracer = tracer_fork(t.pid, &out);
 	usleep(200000);
 	kill(tracer, SIGKILL);
 	ck_assert_int_eq(waitpid(tracer, NULL, 0), tracer);
 	usleep(50000);
-	ck_assert_uint_eq(untraced_threads(t.pid), 2);
+	ck_assert_uint_eq(target_count_untraced(t.pid), 2);
 	kill(t.pid, SIGKILL);
 	target_close(&t);
 	close(out);
@@ -664,13 +556,10 @@ END_TEST
 
 START_TEST(plain_user_filter)
 {
-	int nr = syscall_number(TRACER_ABI_X86_64, "chdir");
-
 	if (getuid() == 0)
 		ck_assert(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
 	prctl(PR_SET_DUMPABLE, 1);
-	r.selection.all = false;
-	r.selection.bits[TRACER_ABI_X86_64][nr / 64] |= 1ull << (nr % 64);
+	engine_run_select(&r, "chdir");
 	r.cfg.seccomp_filter = true;
 	RUN("/bin/sh", "-c", "cd /; /bin/echo two");
 	ck_assert_msg(r.err == 0, "%d %s", r.err, r.log);
@@ -786,21 +675,6 @@ START_TEST(inherits_as_native)
 }
 END_TEST
 
-static int ptrace_refused(void)
-{
-	pid_t pid = fork();
-	long err;
-
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
-	err = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, __WALL);
-	return err < 0;
-}
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("engine_attach");
@@ -839,16 +713,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
-	if (ptrace_refused()) {
-		puts("SKIP: ptrace is refused here");
-		return 77;
-	}
-	runner = srunner_create(suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return engine_suite_run(suite());
 }

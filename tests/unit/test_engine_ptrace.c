@@ -4,7 +4,7 @@
  * recorded.  Skipped (77) where ptrace is forbidden.
  */
 #include "config.h"
-#include "engine_run.h"
+#include "engine_target.h"
 #include "syscalls/syscalls.h"
 #include <check.h>
 #include <elf.h>
@@ -426,20 +426,9 @@ END_TEST
 
 /* ---- selection ---- */
 
-static void select_only(const char *name)
-{
-	r.selection.all = false;
-	for (int abi = 0; abi < 2; abi++) {
-		int nr = syscall_number(abi, name);
-
-		if (nr >= 0)
-			r.selection.bits[abi][nr / 64] |= 1ull << (nr % 64);
-	}
-}
-
 START_TEST(selection_without_filter)
 {
-	select_only("getppid");
+	engine_run_select(&r, "getppid");
 	RUN("fx_births");
 	run_ok();
 	ck_assert_uint_eq(engine_run_calls(&r, -1, "getppid"), 8);
@@ -460,7 +449,7 @@ static int filter_any(void)
 START_TEST(no_filter_under_a_filter)
 {
 	ck_assert_int_eq(filter_any(), 0);
-	select_only("getppid");
+	engine_run_select(&r, "getppid");
 	r.cfg.seccomp_filter = true;
 	RUN("fx_births");
 	run_ok();
@@ -471,7 +460,7 @@ END_TEST
 
 START_TEST(selection_with_filter)
 {
-	select_only("getppid");
+	engine_run_select(&r, "getppid");
 	r.cfg.seccomp_filter = true;
 	RUN("fx_births");
 	run_ok();
@@ -487,7 +476,7 @@ START_TEST(hidden_state_calls)
 	const struct tracer_event *ev = NULL;
 	unsigned hidden = 0, shown = 0;
 
-	select_only("write");
+	engine_run_select(&r, "write");
 	r.cfg.seccomp_filter = true;
 	r.cfg.state_ops = ~0u;
 	RUN("/bin/sh", "-c", "cd /; echo x");
@@ -514,7 +503,7 @@ START_TEST(no_filter_when)
 	engine_run_fini(&r);
 	/* forks are not followed */
 	engine_run_init(&r);
-	select_only("exit_group");
+	engine_run_select(&r, "exit_group");
 	r.cfg.seccomp_filter = true;
 	r.cfg.follow = false;
 	RUN("fx_births");
@@ -526,7 +515,7 @@ END_TEST
 
 START_TEST(own_filter_of_the_program)
 {
-	select_only("getppid");
+	engine_run_select(&r, "getppid");
 	r.cfg.seccomp_filter = true;
 	RUN("fx_seccomp");
 	run_ok();
@@ -575,21 +564,6 @@ START_TEST(x32)
 END_TEST
 
 /* Traced from here, or the whole test makes no sense. */
-static int ptrace_refused(void)
-{
-	pid_t pid = fork();
-	long err;
-
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
-	err = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, __WALL);
-	return err < 0;
-}
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("engine_ptrace");
@@ -632,16 +606,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
-	if (ptrace_refused()) {
-		puts("SKIP: ptrace is refused here");
-		return 77;
-	}
-	runner = srunner_create(suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return engine_suite_run(suite());
 }
