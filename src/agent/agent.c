@@ -265,9 +265,10 @@ uint32_t agent_enter(struct agent_block *b)
 	uint64_t nr = b->rax, brief = nr < AGENT_NR_MAX ? ctl->brief[nr] : 0;
 	struct tracer_ev_call *call;
 
-	if (UNLIKELY(!brief || b->cur || b->orders || b->head + (uint32_t)brief - b->tail > b->ring_size))
+	if (UNLIKELY(!brief || b->cur || b->orders ||
+		     b->head + (brief & AGENT_BRIEF_BOUND) - b->tail > b->ring_size))
 		return enter_special(b);
-	call = begin(b, (uint8_t)(brief >> AGENT_BRIEF_NARGS_SHIFT), (uint32_t)brief, TRACER_EVF_INPROC);
+	call = begin(b, brief >> AGENT_BRIEF_NARGS_SHIFT & 7, brief & AGENT_BRIEF_BOUND, TRACER_EVF_INPROC);
 	call->start = ticks(ctl);
 	if (UNLIKELY(brief & AGENT_BRIEF_PAIRS))
 		capture_before(b, &ctl->plans[nr]);
@@ -303,29 +304,83 @@ static COLD void exit_special(struct agent_block *b)
 		agent_module_map(b);
 }
 
+static inline int failed(uint64_t ret)
+{
+	return ret >= (uint64_t)-4095;
+}
+
+/* A call whose plan is one rule that its brief tells: 0 where that is not enough. */
+static int exit_piece(struct agent_block *b, struct tracer_ev_call *call, uint64_t brief, uint32_t flags)
+{
+	uint64_t src = call->args[brief >> AGENT_BRIEF_ARG_SHIFT & 7], ret = (uint64_t)call->ret;
+	uint32_t op = brief >> AGENT_BRIEF_OP_SHIFT & 15, most = (uint32_t)(brief >> AGENT_BRIEF_MOST_SHIFT);
+	struct tracer_capture *cap = (struct tracer_capture *)((uint8_t *)call + b->size);
+	uint64_t len = most, piece;
+
+	if (op == CAP_OP_STR) {
+		if (!src || (failed(ret) && !agent_path_was_read((int64_t)ret)))
+			return 0;
+		len = (uint64_t)agent_copy_string((char *)cap->bytes, (const char *)src, most);
+		if (UNLIKELY(len >= most))
+			return 0;
+		piece = len;
+	} else {
+		if (op == CAP_OP_BUF_RET)
+			len = ret;
+		else if (op == CAP_OP_BUF_ARG)
+			len = call->args[brief >> AGENT_BRIEF_LEN_SHIFT & 7];
+		piece = len < most ? len : most;
+		/* the kernel has been at that many bytes */
+		if (UNLIKELY(!src || failed(ret) || !piece || len > UINT32_MAX || (op != CAP_OP_MEM && piece > ret)))
+			return 0;
+		if (agent_copy_bytes(cap->bytes, (const void *)src, piece) < 0)
+			return 0;
+	}
+	*(uint64_t *)cap = (brief >> AGENT_BRIEF_ARG_SHIFT & 7) | (brief >> AGENT_BRIEF_FLAGS_SHIFT & 3) << 8 |
+			   (uint64_t)(piece < len ? TRACER_CAP_TRUNCATED : 0) << 8 | piece << 32;
+	call->ncaptures = 1;
+	b->size += (uint32_t)(sizeof(*cap) + TRACER_ALIGN8(piece));
+	commit(b, call, b->size, head_word(b->size, TRACER_EV_CALL, flags));
+	return 1;
+}
+
+static __attribute__((noinline)) void exit_rules(struct agent_block *b, uint64_t brief)
+{
+	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
+	const struct agent_control *ctl = control_of(b);
+	uint32_t flags = TRACER_EVF_INPROC;
+
+	if (UNLIKELY(!brief)) {
+		exit_special(b);
+		return;
+	}
+	if (failed(b->rax)) {
+		flags |= flags_after((int64_t)b->rax);
+		call->head.flags = (uint16_t)(flags | TRACER_EVF_PENDING);
+	}
+	if (brief & AGENT_BRIEF_RULES && !(failed(b->rax) && brief & AGENT_BRIEF_MUST)) {
+		if (brief >> AGENT_BRIEF_OP_SHIFT && exit_piece(b, call, brief, flags))
+			return;
+		agent_capture(b, &ctl->plans[call->head.nr]);
+	}
+	commit(b, call, b->size, head_word(b->size, TRACER_EV_CALL, flags));
+}
+
 void agent_exit(struct agent_block *b)
 {
 	const struct agent_control *ctl = control_of(b);
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
-	uint32_t nr, size, flags = TRACER_EVF_INPROC;
+	uint32_t nr, size;
 	uint64_t brief;
 
 	call->head.time = ticks(ctl);
 	call->ret = (int64_t)b->rax;
 	nr = (uint32_t)call->head.nr;
 	brief = nr < AGENT_NR_MAX ? ctl->brief[nr] : 0;
-	if (UNLIKELY(!brief)) {
-		exit_special(b);
+	if (!brief || brief & AGENT_BRIEF_RULES || failed(b->rax)) {
+		exit_rules(b, brief);
 		return;
 	}
-	if (b->rax >= (uint64_t)-4095) {
-		flags |= flags_after((int64_t)b->rax);
-		call->head.flags = (uint16_t)(flags | TRACER_EVF_PENDING);
-	}
-	if (brief & AGENT_BRIEF_RULES) {
-		agent_capture(b, &ctl->plans[nr]);
-		call = (struct tracer_ev_call *)b->cur;
-	}
 	size = b->size;
-	commit(b, call, size, head_word(size, TRACER_EV_CALL, flags));
+	commit(b, call, size, head_word(size, TRACER_EV_CALL, TRACER_EVF_INPROC));
 }

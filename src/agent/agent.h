@@ -3,6 +3,7 @@
 #ifndef AGENT_H
 #define AGENT_H
 
+#include <errno.h>
 #include "agent/agent_abi.h"
 
 /* What is rare is kept out of the way of what is not. */
@@ -30,6 +31,16 @@ void agent_module_map(struct agent_block *b);
 /* agent_map.c: the record of a mapping of code, behind the complete one of its mmap() that is still pending.
  * Its size, 0: there is nothing to tell. */
 uint32_t agent_map_write(struct agent_block *b);
+
+/* Path resolution got as far as to look the name up, so the kernel has read it.
+ * EFAULT, ENAMETOOLONG, EINVAL and the like prove nothing. */
+static inline int agent_path_was_read(int64_t ret)
+{
+	const uint64_t reads = 1ull << ENOENT | 1ull << ENOTDIR | 1ull << EACCES | 1ull << EEXIST | 1ull << EISDIR |
+			       1ull << ELOOP | 1ull << EROFS | 1ull << ENOTEMPTY;
+
+	return ret > -64 && reads >> -ret & 1;
+}
 
 /* agent_capture.c: append what plan says to the pending record b->cur, before and after the call. */
 void agent_capture_before(struct agent_block *b, const struct capture_plan *plan);

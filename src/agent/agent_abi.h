@@ -111,9 +111,17 @@ struct agent_modules {
 };
 
 /* All that the recorder has to know of most calls, in one word: the bound, and these. */
-#define AGENT_BRIEF_NARGS_SHIFT 32	/* 8 bits */
-#define AGENT_BRIEF_RULES (1ull << 40)	/* its plan has rules, for after the call */
-#define AGENT_BRIEF_PAIRS (1ull << 41)	/* some of them perhaps for before */
+#define AGENT_BRIEF_BOUND 0xfffffull
+#define AGENT_BRIEF_NARGS_SHIFT 20	/* 3 bits */
+#define AGENT_BRIEF_RULES (1ull << 23)	/* its plan has rules, for after the call */
+/* The only rule, where it is short and never cut by the room of the record. */
+#define AGENT_BRIEF_OP_SHIFT 24		/* 4 bits, 0: not so */
+#define AGENT_BRIEF_ARG_SHIFT 28	/* 3 bits */
+#define AGENT_BRIEF_LEN_SHIFT 31	/* 3 bits: argument that is the length */
+#define AGENT_BRIEF_FLAGS_SHIFT 34	/* 2 bits: CAP_F_IN, CAP_F_OUT */
+#define AGENT_BRIEF_MUST (1ull << 36)	/* nothing is taken where the call fails */
+#define AGENT_BRIEF_PAIRS (1ull << 37)	/* some rules perhaps for before: never with the only one */
+#define AGENT_BRIEF_MOST_SHIFT 40	/* 14 bits: bytes */
 
 /* What of capture.c's rule_wanted() does not depend on the call. */
 static inline int agent_rule_is_short(const struct agent_control *c, const struct capture_plan *p,
@@ -156,6 +164,20 @@ static inline void agent_plan_finish(const struct agent_control *c, struct captu
 	}
 }
 
+static inline uint64_t agent_brief_rule(const struct capture_rule *r)
+{
+	uint64_t most = r->reserved0 >> AGENT_RULE_MOST_SHIFT;
+
+	if (!(r->reserved0 & AGENT_RULE_SHORT) || !most || r->op == CAP_OP_OBJS_RET ||
+	    (r->op == CAP_OP_MEM && r->size != most) ||
+	    (r->op == CAP_OP_BUF_ARG && (r->size || !(r->flags & CAP_F_DATA))))
+		return 0;
+	return (uint64_t)r->op << AGENT_BRIEF_OP_SHIFT | (uint64_t)r->arg << AGENT_BRIEF_ARG_SHIFT |
+	       (uint64_t)(r->len_arg & 7) << AGENT_BRIEF_LEN_SHIFT |
+	       (uint64_t)(r->flags & (CAP_F_IN | CAP_F_OUT)) << AGENT_BRIEF_FLAGS_SHIFT |
+	       (r->flags & (CAP_F_IN | CAP_F_ALWAYS) ? 0 : AGENT_BRIEF_MUST) | most << AGENT_BRIEF_MOST_SHIFT;
+}
+
 /* When the tables above are complete. */
 static inline void agent_control_finish(struct agent_control *c)
 {
@@ -167,9 +189,11 @@ static inline void agent_control_finish(struct agent_control *c)
 		if (c->action[nr] == AGENT_RECORD && !(p->flags & CAP_PLAN_ENTER))
 			c->brief[nr] = c->bound[nr] | (uint64_t)p->nargs << AGENT_BRIEF_NARGS_SHIFT |
 				       (p->nrules ? AGENT_BRIEF_RULES : 0) |
-				       (p->flags & CAP_PLAN_PAIRS ? AGENT_BRIEF_PAIRS : 0);
+				       (p->flags & CAP_PLAN_PAIRS ? AGENT_BRIEF_PAIRS : 0) |
+				       (p->nrules == 1 ? agent_brief_rule(&p->rules[0]) : 0);
 	}
 }
+_Static_assert(CAP_OP_OBJS_RET < 16 && TRACER_EVENT_MAX <= AGENT_BRIEF_BOUND, "a brief has room for it");
 
 /* What the exec loader hands to agent_boot, on the new stack. */
 struct agent_boot {

@@ -111,16 +111,6 @@ static COLD void interpret_rule(struct agent_block *b, const struct capture_rule
 	interpret(b, &one, 0);
 }
 
-/* Path resolution got as far as to look the name up, so the kernel has read it.
- * EFAULT, ENAMETOOLONG, EINVAL and the like prove nothing. */
-static inline int path_was_read(int64_t ret)
-{
-	const uint64_t reads = 1ull << ENOENT | 1ull << ENOTDIR | 1ull << EACCES | 1ull << EEXIST | 1ull << EISDIR |
-			       1ull << ELOOP | 1ull << EROFS | 1ull << ENOTEMPTY;
-
-	return ret > -64 && reads >> -ret & 1;
-}
-
 /* Bytes from addr that lie on the pages of its first proven bytes. */
 static uint64_t safe_bytes(uint64_t addr, uint64_t proven)
 {
@@ -253,7 +243,7 @@ static inline int rule_short(struct agent_block *b, const struct capture_rule *r
 	if (UNLIKELY(!p.want))
 		return 0;
 	if (rule->op == CAP_OP_STR)
-		return (ret >= 0 || (!index && path_was_read(ret))) && copy_string(b, &p, rule);
+		return (ret >= 0 || (!index && agent_path_was_read(ret))) && copy_string(b, &p, rule);
 	if (rule->op == CAP_OP_MEM)
 		return ret >= 0 && copy_bytes(b, &p, rule, rule->size, rule->size);
 	if (rule->op == CAP_OP_BUF_RET)
