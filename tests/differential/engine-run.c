@@ -3,13 +3,14 @@
  * Runs a command under an engine and tells what came out of the rings, in a
  * form that two runs can be compared by.  For tests alone.
  *
- *	engine-run [-o FILE] [-c] [-d] [-s] [-r BYTES] ENGINE COMMAND...
+ *	engine-run [-o FILE] [-c] [-d] [-s] [-r BYTES] [-L RECORD] ENGINE COMMAND...
  *
  * -c counts calls by name; without it every record is a line, tasks are
  * numbered by their birth and addresses are masked.  -d lets go what is left when
  * the command ends.  -s: the engine is
  * inproc:shadow; every call must have come twice, from the agent and from the
- * stops, with the same content; the exit status is 99 where not.
+ * stops, with the same content; the exit status is 99 where not.  -L loses one
+ * record of the agent, which must be noticed.
  */
 #include "config.h"
 #include <errno.h>
@@ -33,7 +34,17 @@ struct entry { struct entry *next; uint32_t size; _Alignas(8) uint8_t bytes[]; }
 
 /* Records of one task that wait for their twins. */
 struct side { struct entry *first, **last; unsigned long n; };
-struct seen { int tid; unsigned number; bool cut, again; struct side agent, stops; };
+struct seen {
+	int tid, pid;
+	unsigned number;
+	bool cut, again;
+	bool killed;			/* by a signal, or by another thread's execve */
+	unsigned restarts;		/* calls that were begun again */
+	/* of a process, in its leader's entry */
+	int group_exit;			/* who called exit_group */
+	bool signals;			/* one came, to whomever of its tasks */
+	struct side agent, stops;
+};
 
 struct run {
 	struct ring_set *rings;
@@ -42,6 +53,7 @@ struct run {
 	struct seen *tasks;
 	unsigned ntasks;
 	unsigned long calls[NUMBERS], enters[NUMBERS], inproc, stops, differ, helper, restarts, cut;
+	unsigned long lose;		/* tests of the comparison: the record of the agent that gets lost */
 };
 
 static struct seen *seen_of(struct run *r, int tid)
@@ -189,10 +201,31 @@ static bool goes_on(const struct seen *s, const struct tracer_ev_call *b)
 	return s->again && b->head.nr == SYS_restart_syscall;
 }
 
+static struct seen *leader_of(struct run *r, const struct seen *s)
+{
+	return seen_of(r, s->pid ? s->pid : s->tid);
+}
+
+/* Whether there was a reason for what shadow_match() let pass. */
+static void shadow_judge(struct run *r, struct seen *s)
+{
+	const struct seen *leader = leader_of(r, s);
+
+	if (s->cut && !s->killed && !(leader->group_exit && leader->group_exit != s->tid)) {
+		differ(r, "a call has no end, though nobody killed the task", NULL, NULL);
+		fprintf(r->out, "  task %d of %d\n", s->tid, s->pid);
+	}
+	if (s->restarts && !leader->signals) {
+		differ(r, "a call was begun again, though no signal came", NULL, NULL);
+		fprintf(r->out, "  task %d of %d\n", s->tid, s->pid);
+	}
+}
+
 /*
- * What may differ: the kernel begins a call again without a signal for this task
- * (another one took it), which the agent does not see; and a task is killed
- * between the call and the end of its record, which is its last one then.
+ * What may differ (shadow_judge() looks for the reason): the kernel begins a
+ * call again without a signal for this task (another one of its process took
+ * it), which the agent does not see; and a task is killed between the call and
+ * the end of its record, which is its last one then.
  */
 static void shadow_match(struct run *r, struct seen *s)
 {
@@ -201,6 +234,7 @@ static void shadow_match(struct run *r, struct seen *s)
 	while ((a = side_first(&s->agent)) && (b = side_first(&s->stops))) {
 		if (!same(a, b) && b->head.flags & TRACER_EVF_RESTARTED && (same_call(a, b) || goes_on(s, b))) {
 			r->restarts++;
+			s->restarts++;
 			s->again = true;
 			side_del(&s->stops);
 			continue;
@@ -249,14 +283,11 @@ static void shadow_end(struct run *r)
 		if (s->agent.first && !s->agent.first->next && !s->cut &&
 		    side_first(&s->agent)->head.kind == TRACER_EV_ENTER) {
 			r->cut++;
+			s->cut = true;
 			side_del(&s->agent);
 		}
+		shadow_judge(r, s);
 		while (side_first(&s->agent)) {
-			/* killed between its record and its call */
-			if (s->agent.first->next == NULL && side_first(&s->agent)->head.kind == TRACER_EV_ENTER) {
-				side_del(&s->agent);
-				break;
-			}
 			differ(r, "from the agent alone", side_first(&s->agent), NULL);
 			side_del(&s->agent);
 		}
@@ -265,6 +296,50 @@ static void shadow_end(struct run *r)
 			side_del(&s->stops);
 		}
 	}
+}
+
+/* A tid comes again: what it was before is judged by what is known of its process. */
+static void shadow_birth(struct run *r, const struct tracer_ev_task *ev)
+{
+	struct seen *s = seen_of(r, ev->head.tid);
+
+	for (unsigned i = 0; ev->pid == ev->head.tid && i < r->ntasks; i++) {
+		struct seen *o = &r->tasks[i];
+
+		if (o != s && o->pid == ev->pid) {
+			shadow_judge(r, o);
+			o->cut = false;
+			o->restarts = 0;
+		}
+	}
+	shadow_judge(r, s);
+	s->pid = ev->pid;
+	s->cut = s->killed = s->signals = false;
+	s->restarts = 0;
+	s->group_exit = 0;
+}
+
+static void shadow_exit(struct run *r, const struct tracer_ev_exit *ev)
+{
+	struct seen *s = seen_of(r, ev->head.tid);
+	bool by_signal = WIFSIGNALED(ev->status);
+
+	s->killed = by_signal || ev->head.flags & TRACER_EVF_SUPERSEDED;
+	leader_of(r, s)->signals |= by_signal;
+}
+
+static void shadow_event(struct run *r, const struct tracer_event *ev)
+{
+	struct seen *s = seen_of(r, ev->tid);
+
+	if (ev->kind == TRACER_EV_TASK)
+		shadow_birth(r, (const void *)ev);
+	else if (ev->kind == TRACER_EV_EXIT)
+		shadow_exit(r, (const void *)ev);
+	else if (ev->kind == TRACER_EV_SIGNAL)
+		leader_of(r, s)->signals = true;
+	else if (ev->kind == TRACER_EV_ENTER && ev->nr == SYS_exit_group && !leader_of(r, s)->group_exit)
+		leader_of(r, s)->group_exit = ev->tid;
 }
 
 /* ---- records ---- */
@@ -287,8 +362,10 @@ static void take(struct run *r, const struct tracer_event *ev)
 {
 	const struct tracer_ev_call *c = (const void *)ev;
 
-	if (ev->kind == TRACER_EV_TASK)
-		seen_of(r, ev->tid)->cut = false;
+	if (ev->flags & TRACER_EVF_INPROC && r->lose && --r->lose == 0)
+		return;
+	if (r->shadow && ev->tid)
+		shadow_event(r, ev);
 	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
 		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
 			((const struct tracer_ev_text *)ev)->text);
@@ -365,7 +442,8 @@ static const char *find_program(const char *name)
 
 static int usage(void)
 {
-	fputs("usage: engine-run [-o FILE] [-c] [-d] [-s] [-v] [-r BYTES] [-S STRING_MAX] [-k SITE_CACHE] ENGINE COMMAND...\n", stderr);
+	fputs("usage: engine-run [-o FILE] [-c] [-d] [-s] [-v] [-r BYTES] [-S STRING_MAX] [-k SITE_CACHE]\n"
+	      "                  [-L RECORD] ENGINE COMMAND...\n", stderr);
 	return 2;
 }
 
@@ -384,7 +462,7 @@ int main(int argc, char **argv)
 	pthread_t t;
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "+o:csdvr:S:k:")) != -1)
+	while ((c = getopt(argc, argv, "+o:csdvr:S:k:L:")) != -1)
 		switch (c) {
 		case 'o': r.out = fopen(optarg, "we"); break;
 		case 'c': r.counts = true; break;
@@ -392,6 +470,7 @@ int main(int argc, char **argv)
 		case 'd': cfg.wait_all = false; break;
 		case 'v': verbose = true; log.level = LOG_DEBUG; break;
 		case 'r': cfg.ring_size = strtoull(optarg, NULL, 0); break;
+		case 'L': r.lose = strtoul(optarg, NULL, 0); break;
 		case 'k': cfg.site_cache = optarg; break;
 		case 'S': cfg.limits.string_max = (uint32_t)strtoul(optarg, NULL, 0); break;
 		default: return usage();

@@ -70,4 +70,13 @@ shadow dd if=/dev/zero of=/dev/null bs=1 count=2000
 # The comparison itself must be able to fail: two stops a call have no twins.
 timeout 60 "$run" -s -o "$work/out" ptrace /bin/true 2>"$work/err" >/dev/null
 grep -q 'shadow: 0 from the agent' "$work/err" || { echo "FAIL: the twin"; failed=1; }
+# One record of the agent that gets lost is found, wherever it is.
+for n in 1 2 10 30; do
+	timeout 60 "$run" -s -L $n -o "$work/out" inproc:shadow ls / >/dev/null 2>"$work/err"
+	status=$?
+	if [ $status != 99 ] || ! grep -q DIFFER "$work/out"; then
+		echo "FAIL: record $n was lost and nobody saw it: $status, $(grep -o 'shadow:.*' "$work/err")"
+		failed=1
+	fi
+done
 exit $failed
