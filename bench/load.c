@@ -249,6 +249,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			return kinds[i].run(atol(argv[2]));
-	fprintf(stderr, "usage: load syscall_heavy|path_heavy|file_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy N [THREADS]\n");
+	fprintf(stderr, "usage: load syscall_heavy|path_heavy|file_heavy|compute_heavy|io_heavy|fork_heavy|multi_thread|net_heavy "
+			"N [THREADS]\n");
 	return 2;
 }

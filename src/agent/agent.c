@@ -127,7 +127,8 @@ static inline void store_args(uint64_t *args, const struct agent_block *b, unsig
 }
 
 /* size: with complete records behind it. */
-static inline void commit(struct agent_block *b, struct tracer_ev_call *call, uint32_t size, uint64_t head)
+static inline void commit(struct agent_block *b, struct tracer_ev_call *call, uint32_t size,
+			  uint64_t head)
 {
 	struct ring_header *ring = ring_of(b);
 
@@ -156,7 +157,8 @@ static uint32_t flags_of(unsigned action)
  * them: asked for in time, nobody waits for them. */
 #define AHEAD 512u
 
-static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs, uint32_t bound, uint32_t flags)
+static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs, uint32_t bound,
+					   uint32_t flags)
 {
 	uint64_t pos = b->head;
 	struct tracer_ev_call *call =
@@ -313,7 +315,8 @@ static inline int failed(uint64_t ret)
 static int exit_piece(struct agent_block *b, struct tracer_ev_call *call, uint64_t brief, uint32_t flags)
 {
 	uint64_t src = call->args[brief >> AGENT_BRIEF_ARG_SHIFT & 7], ret = (uint64_t)call->ret;
-	uint32_t op = brief >> AGENT_BRIEF_OP_SHIFT & 15, most = (uint32_t)(brief >> AGENT_BRIEF_MOST_SHIFT);
+	uint32_t op = brief >> AGENT_BRIEF_OP_SHIFT & 15;
+	uint32_t most = (uint32_t)(brief >> AGENT_BRIEF_MOST_SHIFT);
 	struct tracer_capture *cap = (struct tracer_capture *)((uint8_t *)call + b->size);
 	uint64_t len = most, piece;
 
@@ -331,7 +334,8 @@ static int exit_piece(struct agent_block *b, struct tracer_ev_call *call, uint64
 			len = call->args[brief >> AGENT_BRIEF_LEN_SHIFT & 7];
 		piece = len < most ? len : most;
 		/* the kernel has been at that many bytes */
-		if (UNLIKELY(!src || failed(ret) || !piece || len > UINT32_MAX || (op != CAP_OP_MEM && piece > ret)))
+		if (UNLIKELY(!src || failed(ret) || !piece || len > UINT32_MAX ||
+			     (op != CAP_OP_MEM && piece > ret)))
 			return 0;
 		if (agent_copy_bytes(cap->bytes, (const void *)src, piece) < 0)
 			return 0;
@@ -359,7 +363,7 @@ static __attribute__((noinline)) void exit_rules(struct agent_block *b, uint64_t
 		call->head.flags = (uint16_t)(flags | TRACER_EVF_PENDING);
 	}
 	if (brief & AGENT_BRIEF_RULES && !(failed(b->rax) && brief & AGENT_BRIEF_MUST)) {
-		if (brief >> AGENT_BRIEF_OP_SHIFT && exit_piece(b, call, brief, flags))
+		if ((brief >> AGENT_BRIEF_OP_SHIFT & 15) && exit_piece(b, call, brief, flags))
 			return;
 		agent_capture(b, &ctl->plans[call->head.nr]);
 	}

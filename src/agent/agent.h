@@ -36,8 +36,8 @@ uint32_t agent_map_write(struct agent_block *b);
  * EFAULT, ENAMETOOLONG, EINVAL and the like prove nothing. */
 static inline int agent_path_was_read(int64_t ret)
 {
-	const uint64_t reads = 1ull << ENOENT | 1ull << ENOTDIR | 1ull << EACCES | 1ull << EEXIST | 1ull << EISDIR |
-			       1ull << ELOOP | 1ull << EROFS | 1ull << ENOTEMPTY;
+	const uint64_t reads = 1ull << ENOENT | 1ull << ENOTDIR | 1ull << EACCES | 1ull << EEXIST |
+			       1ull << EISDIR | 1ull << ELOOP | 1ull << EROFS | 1ull << ENOTEMPTY;
 
 	return ret > -64 && reads >> -ret & 1;
 }

@@ -22,16 +22,16 @@ int curl_api_load(struct curl_api *out, char *why, size_t whylen)
 	void *lib = dlopen(LIBCURL_SONAME, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
 
 	if (!lib) {
-		snprintf(why, whylen, "sending over the network needs libcurl: %s (Debian: apt-get install libcurl4)",
-			 dlerror());
+		snprintf(why, whylen,
+			 "sending over the network needs libcurl: %s (Debian: apt-get install libcurl4)", dlerror());
 		return -TRACER_ERR_EXPORT;
 	}
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		void *f = dlsym(lib, symbols[i].name);
 
 		if (!f) {
-			snprintf(why, whylen, "%s is too old: it has no %s; libcurl 7.84 or later is needed", LIBCURL_SONAME,
-				 symbols[i].name);
+			snprintf(why, whylen, "%s is too old: it has no %s; libcurl 7.84 or later is needed",
+				 LIBCURL_SONAME, symbols[i].name);
 			dlclose(lib);
 			return -TRACER_ERR_EXPORT;
 		}
