@@ -19,7 +19,11 @@ while [ "$(date +%s)" -lt $end ]; do
 	for engine in $engines; do
 		for ring in 1M 64K; do
 			seed=$((seed + 1))
+			# with and without known call sites
+			cache=none
+			[ $ring = 64K ] || cache=$dir/cache
 			timeout -k 5 120 "$tracer" -qq -c -o "$dir/table" --stats=engine --engine $engine --ring-size $ring \
+				--site-cache $cache \
 				-- "$fx/fx_mix" 3 $seed $libs >"$dir/out" 2>"$dir/err" </dev/null
 			status=$?
 			[ $status = 0 ] || fail "$engine $ring seed $seed: status $status ($(tail -n 2 "$dir/err"))"
