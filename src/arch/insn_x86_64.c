@@ -409,33 +409,49 @@ static bool may_begin(const uint8_t *p, size_t at)
 	return total < MIN_VOTES || lands * 8 > total;
 }
 
+#define NEAR_REACH 160u	/* 127 bytes and an instruction, and something to spare */
+
 static bool in_range(uint64_t v, uint64_t lo, uint64_t hi)
 {
 	return v >= lo && v < hi;
 }
 
-static bool rel32_into(const uint8_t *p, uint64_t next, uint64_t lo, uint64_t hi)
+/* Jumps and calls with 32 bits of distance: nearly no four bytes lead there, so they are looked at first. */
+static bool far_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, uint64_t hi)
 {
-	int32_t d;
+	uint32_t span = (uint32_t)(hi - lo), next = (uint32_t)(base - lo) + 4;
 
-	memcpy(&d, p, 4);
-	return in_range(next + (uint64_t)(int64_t)d, lo, hi);
+	for (size_t i = 1; i + 4 <= n; i++) {
+		uint32_t d;
+
+		memcpy(&d, p + i, 4);
+		if (next + (uint32_t)i + d >= span ||
+		    !in_range(base + i + 4 + (uint64_t)(int64_t)(int32_t)d, lo, hi))
+			continue;
+		if (p[i - 1] == 0xe8 || p[i - 1] == 0xe9 || (i >= 2 && p[i - 2] == 0x0f && (p[i - 1] & 0xf0) == 0x80))
+			return true;
+	}
+	return false;
 }
 
-bool insn_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, uint64_t hi)
+/* Those with 8 bits, from as far as they reach. */
+static bool near_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, uint64_t hi)
 {
-	for (size_t i = 0; i + 2 <= n; i++) {
+	size_t from = lo > base + NEAR_REACH ? (size_t)(lo - base) - NEAR_REACH : 0;
+
+	for (size_t i = from; i + 2 <= n && base + i < hi + NEAR_REACH; i++) {
 		uint8_t b = p[i];
 		uint64_t at = base + i;
 
-		if ((b == 0xe8 || b == 0xe9) && i + 5 <= n && rel32_into(p + i + 1, at + 5, lo, hi))
-			return true;
-		if (b == 0x0f && (p[i + 1] & 0xf0) == 0x80 && i + 6 <= n && rel32_into(p + i + 2, at + 6, lo, hi))
-			return true;
 		if (((b & 0xf0) == 0x70 || b == 0xeb || (b >= 0xe0 && b <= 0xe3)) &&
 		    in_range(at + 2 + (uint64_t)(int64_t)(int8_t)p[i + 1], lo, hi) && !in_range(at, lo - 1, hi) &&
 		    (i + INSN_MAX > n || may_begin(p, i)))
 			return true;
 	}
 	return false;
+}
+
+bool insn_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, uint64_t hi)
+{
+	return far_branch_into(p, n, base, lo, hi) || near_branch_into(p, n, base, lo, hi);
 }

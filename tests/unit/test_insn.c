@@ -100,6 +100,56 @@ START_TEST(branches)
 }
 END_TEST
 
+/* Byte by byte, as it is said. */
+static bool far_by_hand(const uint8_t *p, size_t n, uint64_t base, uint64_t lo, uint64_t hi)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = p[i] == 0xe8 || p[i] == 0xe9 ? 5 : i + 1 < n && p[i] == 0x0f && (p[i + 1] & 0xf0) == 0x80 ? 6 : 0;
+		int32_t d;
+
+		if (!len || i + len > n)
+			continue;
+		memcpy(&d, p + i + len - 4, 4);
+		if (base + i + len + (uint64_t)(int64_t)d - lo < hi - lo)
+			return true;
+	}
+	return false;
+}
+
+static bool may_be_near(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((p[i] & 0xf0) == 0x70 || p[i] == 0xeb || (p[i] >= 0xe0 && p[i] <= 0xe3))
+			return true;
+	return false;
+}
+
+START_TEST(far_branches)
+{
+	static const uint8_t bytes[] = { 0xe8, 0xe9, 0x0f, 0x84, 0x8f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0x01, 0x04, 0x90, 0xfe };
+	unsigned long state = 7;
+	unsigned found = 0;
+	uint8_t code[512];
+
+	for (unsigned n = 0; n < 20000; n++) {
+		uint64_t base = n & 1 ? 0x7f0012340000 : 0, lo = base + unit_random(&state) % 700, hi = lo + 1 + n % 9;
+		size_t len = 1 + unit_random(&state) % sizeof(code);
+		bool expected;
+
+		for (size_t i = 0; i < len; i++)
+			code[i] = bytes[unit_random(&state) % sizeof(bytes)];
+		for (size_t i = 1; i + 4 <= len && n % 3; i += 40)
+			memcpy(code + i, &(int32_t){ (int32_t)(unit_random(&state) % 600) - 300 }, 4);
+		expected = far_by_hand(code, len, base, lo, hi);
+		if (expected || !may_be_near(code, len))
+			ck_assert_int_eq(insn_branch_into(code, len, base, lo, hi), expected);
+		found += expected;
+	}
+	ck_assert_uint_gt(found, 100);
+	ck_assert_uint_lt(found, 19000);
+}
+END_TEST
+
 /* The executable segments of a file, each given to fn. */
 static void each_text(const char *path, void (*fn)(const uint8_t *p, size_t n, void *ctx), void *ctx)
 {
@@ -259,7 +309,7 @@ END_TEST
 int main(void)
 {
 	int rc = unit_run("insn", (const TTest *const[]){
-		known_encodings, moving, branches, looking_back,
+		known_encodings, moving, branches, far_branches, looking_back,
 #ifdef HAVE_CAPSTONE
 		against_disassembler, random_bytes,
 #endif
