@@ -42,7 +42,7 @@ wait $runner
 
 # Stop and continue.
 rm -f "$dir/ready"
-"$tracer" -q -o "$dir/t.txt" sh -c "echo \$\$ >$dir/ready; sleep 0.2; exit 7" &
+"$tracer" -q -o "$dir/t.txt" sh -c "echo \$\$ >$dir/ready; sleep 1; exit 7" &
 pid=$!
 wait_for "$dir/ready"
 child=$(cat "$dir/ready")
