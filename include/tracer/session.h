@@ -19,6 +19,10 @@
 enum tracer_log_level { TRACER_LOG_ERROR, TRACER_LOG_WARN, TRACER_LOG_INFO, TRACER_LOG_DEBUG };
 typedef void (*tracer_log_fn)(void *ctx, int level, const char *message);
 
+/* Draws a line for who waits, or (NULL) takes it away; true: it is there.  From any thread, one at a
+ * time, and never while a traced program writes. */
+typedef bool (*tracer_progress_fn)(void *ctx, const char *line);
+
 /* Signal state that the program is to have, where the caller changed its own. */
 struct tracer_inherit {
 	sigset_t mask;
@@ -33,6 +37,8 @@ struct tracer_session_config {
 	const struct tracer_inherit *inherit;	/* NULL: nothing was changed */
 	tracer_log_fn log;
 	void *log_ctx;
+	tracer_progress_fn progress;		/* NULL: none */
+	void *progress_ctx;
 };
 
 struct tracer_result {

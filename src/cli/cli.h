@@ -13,6 +13,10 @@ enum cli_exit {
 /* "tracer: message" on stderr, in one write.  A tracer_log_fn. */
 void cli_log(void *ctx, int level, const char *message);
 
+/* The progress line on stderr: a tracer_progress_fn; and whether there may be one. */
+bool cli_progress(void *ctx, const char *line);
+bool cli_progress_wanted(void);
+
 /* Environment, then the command line.  *first: index of the first word that is no option.
  * 0, or -TRACER_ERR_USAGE after a message. */
 int cli_options_load(struct tracer_options *o, int argc, char **argv, char *const *envp, int *first);

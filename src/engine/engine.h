@@ -34,6 +34,15 @@ struct engine_inherit {
 	uint64_t ignored;		/* bit sig-1: ... to SIG_IGN where set here, else to SIG_DFL */
 };
 
+/* The program may share its terminal with somebody who draws on it.  begin and end: around each call that
+ * may write to a terminal, before it can and after it has.  watch: whether all of them are told. */
+struct engine_screen {
+	void (*begin)(void *ctx);
+	void (*end)(void *ctx);
+	void (*watch)(void *ctx, bool on);
+	void *ctx;
+};
+
 /* Trace context of the run, as the root program has it in its environment. */
 struct engine_context {
 	uint8_t trace_id[16];
@@ -68,6 +77,7 @@ struct engine_config {
 	uid_t run_uid; gid_t run_gid; bool run_as;	/* -u */
 	const char *run_user;
 	const struct engine_context *context;	/* NULL: programs are given none */
+	const struct engine_screen *screen;	/* NULL: nobody draws */
 	bool propagate;			/* TRACEPARENT is changed at each exec */
 	const char *site_cache;		/* directory for what is known of call sites, NULL: none */
 	bool site_cache_named;		/* by the user */

@@ -170,6 +170,8 @@ void sup_detach_start(struct supervisor *s)
 	size_t pos = 0;
 
 	s->detaching = true;
+	if (s->cfg.screen)
+		s->cfg.screen->watch(s->cfg.screen->ctx, false);
 	while ((t = held_next(s)))
 		sup_task_detach(s, t, 0);
 	while ((o = task_next(&s->tasks, &pos))) {

@@ -26,6 +26,10 @@ static const struct {
 	{ "seccomp", SUP_SECCOMP },   { "prctl", SUP_PRCTL },      { "setuid", SUP_SETUID },
 	{ "setuid32", SUP_SETUID },   { "setreuid", SUP_SETUID },  { "setreuid32", SUP_SETUID },
 	{ "setresuid", SUP_SETUID },  { "setresuid32", SUP_SETUID },
+	{ "write", SUP_OUTPUT },      { "writev", SUP_OUTPUT },    { "pwrite64", SUP_OUTPUT },
+	{ "pwritev", SUP_OUTPUT },    { "pwritev2", SUP_OUTPUT },  { "sendfile", SUP_OUTPUT },
+	{ "sendfile64", SUP_OUTPUT }, { "splice", SUP_OUTPUT },    { "tee", SUP_OUTPUT },
+	{ "ioctl", SUP_OUTPUT },      { "io_uring_enter", SUP_OUTPUT }, { "copy_file_range", SUP_OUTPUT },
 };
 
 void sup_special_init(struct supervisor *s)
@@ -53,8 +57,17 @@ static void forking_set(struct supervisor *s, struct sup_task *t, bool forking)
 	t->forking = forking;
 }
 
+static void writing_set(struct supervisor *s, struct sup_task *t, bool writing)
+{
+	if (writing == t->writing)
+		return;
+	t->writing = writing;
+	(writing ? s->cfg.screen->begin : s->cfg.screen->end)(s->cfg.screen->ctx);
+}
+
 void sup_call_reset(struct supervisor *s, struct sup_task *t)
 {
+	writing_set(s, t, false);
 	forking_set(s, t, false);
 	t->in_call = t->record = t->recorded = t->hidden = false;
 	t->enter_len = 0;
@@ -357,6 +370,8 @@ static void call_entry(struct supervisor *s, struct sup_task *t, const struct pt
 		forking_set(s, t, true);
 	else if (t->special == SUP_EXECVE)
 		sup_group_of(t)->exec_pending = true;
+	else if (t->special == SUP_OUTPUT && s->cfg.screen)
+		writing_set(s, t, true);
 	if (t->record && t->desc && capture_any_early(t->desc->capture, t->args))
 		entry_captures(s, t);
 	if (never_returns(t)) {

@@ -260,7 +260,7 @@ static const struct seccomp_rule *filter_rule(void *ctx, int abi, int nr)
 
 	if (sup_selected(s, abi, nr))
 		return &seccomp_stop;
-	if (special != SUP_PLAIN)
+	if (special != SUP_PLAIN && special != SUP_OUTPUT)
 		return special == SUP_PRCTL ? &prctl_rule : &seccomp_stop;
 	if (s->cfg.maps && d && d->state == STATE_MMAP)
 		return d->nargs > 1 ? &code_rule : &seccomp_stop;
@@ -368,6 +368,9 @@ int sup_start(struct supervisor *s)
 		return r;
 	sup_pin_init(s);
 	options_set(s);
+	/* with a filter, a child that is let go or calls that do not stop there is writing that we do not see */
+	if (s->cfg.screen && !s->filter && !s->hooks && s->cfg.follow)
+		s->cfg.screen->watch(s->cfg.screen->ctx, true);
 	if (!s->attach)
 		return launch(s);
 	for (unsigned i = 0; r == 0 && i < s->cfg.npids; i++)

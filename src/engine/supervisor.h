@@ -37,7 +37,7 @@
 /* Calls that the supervisor itself has to know. */
 enum sup_special {
 	SUP_PLAIN = 0, SUP_EXECVE, SUP_FORK, SUP_VFORK, SUP_CLONE, SUP_CLONE3,
-	SUP_SECCOMP, SUP_PRCTL, SUP_SETUID
+	SUP_SECCOMP, SUP_PRCTL, SUP_SETUID, SUP_OUTPUT
 };
 
 /* What a call stop of a task waits for while the ring is full. */
@@ -75,6 +75,7 @@ struct sup_task {
 	uint8_t parked;			/* enum sup_parked */
 	bool all_calls;			/* stops at every call although there is a filter */
 	bool forking;			/* in a call that makes a task, no event yet */
+	bool writing;			/* in a call that may write to a terminal, and that was told */
 	bool let_go;			/* to be detached at its next stop */
 	bool interrupted;		/* we sent PTRACE_INTERRUPT and no trap was seen yet */
 	int status;			/* UNTOLD: its first wait status */

@@ -191,6 +191,8 @@ static void step_timers(struct consumer *c)
 	c->next_tick_ns = now + TICK_NS;
 	if (c->delivery->builder)
 		span_builder_tick(c->delivery->builder, now);
+	if (c->progress)
+		progress_tick(c->progress, now, c->counts.calls, c->counts.processes);
 	if (c->metering->wanted)
 		metering_tick(c->metering, now, real_now(c), c->delivery);
 }

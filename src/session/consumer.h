@@ -18,6 +18,7 @@
 #include "session/delivery.h"
 #include "session/metering.h"
 #include "session/outputs.h"
+#include "session/progress.h"
 #include "session/select.h"
 #include "stats/summary.h"
 
@@ -37,6 +38,7 @@ struct consumer {
 	struct outputs *outputs;
 	struct delivery *delivery;
 	struct metering *metering;
+	struct progress *progress;
 	enum tracer_clock_source clock_source;
 	bool replay;			/* the clock comes from the records */
 	const char *engine;

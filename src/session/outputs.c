@@ -265,6 +265,20 @@ int outputs_open(struct outputs *outs, const struct tracer_options *o, const str
 	return r;
 }
 
+bool outputs_use_terminal(const struct outputs *outs)
+{
+	for (unsigned i = 0; i < outs->n; i++) {
+		const struct output *out = &outs->list[i];
+
+		if (!out->ops)
+			continue;
+		if (!out->target ? isatty(STDERR_FILENO) : !strcmp(out->target, "-") ? isatty(STDOUT_FILENO) :
+		    out->target[0] == '|' || !strncmp(out->target, "/dev/tty", 8) || !strncmp(out->target, "/dev/pts/", 9))
+			return true;
+	}
+	return false;
+}
+
 void outputs_flush(struct outputs *outs)
 {
 	for (unsigned i = 0; i < outs->n; i++)

@@ -35,6 +35,8 @@ struct outputs {
 int outputs_choose(struct outputs *outs, const struct tracer_options *o, char *why, size_t whylen);
 int outputs_open(struct outputs *outs, const struct tracer_options *o, const struct sink_config *base,
 		 char *why, size_t whylen);
+/* Does one of them write to a terminal while the program runs?  Before they are open, too. */
+bool outputs_use_terminal(const struct outputs *outs);
 void outputs_flush(struct outputs *outs);
 /* Text that belongs behind everything else (the summary). */
 int outputs_write(struct outputs *outs, const struct strbuf *text);

@@ -14,6 +14,7 @@
 #include "session/metering.h"
 #include "session/outputs.h"
 #include "session/program.h"
+#include "session/progress.h"
 #include "session/select.h"
 
 #define SESSION_PIDS_MAX 1024u
@@ -41,6 +42,7 @@ struct tracer_session {
 	struct delivery delivery;
 	struct metering metering;
 	struct consumer consumer;
+	struct progress progress;
 	uint64_t start_ns, end_ns;	/* of the program, CLOCK_MONOTONIC */
 	/* Read by signal handlers: */
 	atomic_bool running;		/* the engine can be told something */

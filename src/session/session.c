@@ -204,6 +204,7 @@ static void load_consumer(struct tracer_session *s)
 	s->consumer.outputs = &s->outputs;
 	s->consumer.delivery = &s->delivery;
 	s->consumer.metering = &s->metering;
+	s->consumer.progress = s->progress.fn ? &s->progress : NULL;
 	if (s->metering.wanted)
 		s->delivery.instance_id = s->metering.run.instance_id;
 	s->consumer.clock_source = s->engine_config.clock;
@@ -232,6 +233,12 @@ static int open_parts(struct tracer_session *s, const struct tracer_session_conf
 	selection_format_engine(&s->selection, &s->engine_selection);
 	s->engine_selection.all |= s->outputs.wants_outside;
 	load_engine_config(s, cfg);
+	/* Text of ours on a terminal says enough. */
+	progress_set_wanted(&s->progress, !outputs_use_terminal(&s->outputs));
+	if (s->progress.fn && s->engine_config.recording)
+		progress_watch(&s->progress, true);
+	if (s->progress.fn)
+		s->engine_config.screen = &s->progress.screen;
 	/* The times of a recording are another clock's. */
 	if (!s->engine_config.recording)
 		ring_set_set_clock(s->rings, s->engine_config.clock);
@@ -254,7 +261,8 @@ int tracer_session_open(struct tracer_session **out, const struct tracer_session
 	if (!s)
 		return -ENOMEM;
 	s->options = cfg->options;
-	s->log = (struct log){ .fn = cfg->log, .ctx = cfg->log_ctx, .level = LOG_INFO };
+	progress_init(&s->progress, cfg);
+	s->log = (struct log){ .fn = progress_log, .ctx = &s->progress, .level = LOG_INFO };
 	if (option_num(s->options, OPT_QUIET) > 2)
 		s->log.level = LOG_ERROR;
 	r = open_parts(s, cfg, why, sizeof(why));
@@ -346,6 +354,7 @@ int tracer_session_run(struct tracer_session *s, struct tracer_result *res)
 
 	s->start_ns = clock_mono_ns();
 	r = run_engine(s, &er);
+	progress_stop(&s->progress);
 	s->end_ns = clock_mono_ns();
 	atomic_store(&s->ended, true);
 	end_consumer(s);
@@ -395,5 +404,6 @@ void tracer_session_close(struct tracer_session *s)
 	selection_fini(&s->selection);
 	program_fini(&s->program);
 	free(s->environ);
+	progress_fini(&s->progress);
 	free(s);
 }
