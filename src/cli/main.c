@@ -74,7 +74,15 @@ static int option_set(const struct tracer_options *o, const char *name)
 	char value[16];
 
 	tracer_options_format(o, name, value, sizeof(value));
-	return value[0] && strcmp(value, "no") && strcmp(value, "none") && strcmp(value, "0");
+	return value[0] && strcmp(value, "no") && strcmp(value, "none");
+}
+
+static int quiet(const struct tracer_options *o)
+{
+	char value[16];
+
+	tracer_options_format(o, "quiet", value, sizeof(value));
+	return strcmp(value, "0");
 }
 
 /* Exit status of a negative result. */
@@ -115,7 +123,7 @@ static int run(const struct tracer_options *o, char **argv)
 	struct tracer_inherit inherit;
 	struct tracer_session_config cfg = {
 		.options = o, .argv = argv[0] ? argv : NULL, .envp = environ, .inherit = &inherit, .log = cli_log,
-		.progress = cli_progress_wanted() && !option_set(o, "quiet") ? cli_progress : NULL,
+		.progress = cli_progress_wanted() && !quiet(o) ? cli_progress : NULL,
 	};
 	struct tracer_session *s = NULL;
 	struct tracer_result res = { 0 };
