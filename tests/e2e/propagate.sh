@@ -80,6 +80,8 @@ for list in none baggage; do
 	python3 spans.py n.otlp.jsonl | grep -q 0af7651916cd43dd8448eb211c80319c && fail "$list: TRACEPARENT was read"
 	grep -q '^cleaned  *$' out && pass || fail "$list: $(grep cleaned out)"
 done
+TRACEPARENT=00-xyz "$tracer" -q --detail=process -o n.otlp.jsonl sh levels.sh >out 2>err && pass || fail "bad TRACEPARENT: exit $?"
+grep -q 'TRACEPARENT=00-xyz: .*a new trace is started' err && [ "$(python3 spans.py n.otlp.jsonl | wc -l)" -ge 7 ] && pass || fail "bad TRACEPARENT: $(cat err)"
 OTEL_PROPAGATORS=b3,tracecontext "$tracer" -q --detail=process -o n.otlp.jsonl sh levels.sh >out 2>err
 grep -q "propagator 'b3' is not known" err && [ -n "$(value root)" ] && pass || fail "b3: $(cat err)"
 finish
