@@ -366,6 +366,8 @@ static void take(struct run *r, const struct tracer_event *ev)
 		return;
 	if (r->shadow && ev->tid)
 		shadow_event(r, ev);
+	else if (ev->kind == TRACER_EV_TASK)
+		seen_of(r, ev->tid);	/* its number is that of its birth */
 	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
 		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
 			((const struct tracer_ev_text *)ev)->text);
