@@ -52,7 +52,8 @@ struct tracer_result {
 
 struct tracer_session;
 
-/* Negative: the reason has gone to the log. */
+/* The program inherits the descriptors that are open at this moment and not close-on-exec; those
+ * that are opened later, by anybody, it does not.  Negative: the reason has gone to the log. */
 TRACER_API int tracer_session_open(struct tracer_session **out, const struct tracer_session_config *cfg);
 /* Runs to the end of the program, then delivers what is left within the flush timeout. */
 TRACER_API int tracer_session_run(struct tracer_session *s, struct tracer_result *res);

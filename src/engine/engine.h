@@ -27,11 +27,14 @@ struct engine_selection {
 };
 
 /* What the program inherits where the tracer's own state differs: the child applies it between
- * fork and exec.  Our descriptors are all close-on-exec, so they need no word here. */
+ * fork and exec. */
 struct engine_inherit {
+	bool signals;			/* the next three are set; else as ours are */
 	sigset_t mask;			/* signal mask */
 	uint64_t changed;		/* bit sig-1: we changed the disposition of sig; the child sets it ... */
 	uint64_t ignored;		/* bit sig-1: ... to SIG_IGN where set here, else to SIG_DFL */
+	const int *fds;			/* descriptors, ascending; all others are closed at exec; NULL: none of them is */
+	int nfds;
 };
 
 /* The program may share its terminal with somebody who draws on it.  begin and end: around each call that

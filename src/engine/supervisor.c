@@ -55,10 +55,12 @@ static void inherit_load(struct supervisor *s, sigset_t *mask, struct spawn_plan
 	const struct engine_inherit *in = s->cfg.inherit;
 	uint64_t bit = 1ull << (WAKE_SIGNAL - 1);
 
-	*mask = in ? in->mask : s->wake_mask;
+	*mask = in && in->signals ? in->mask : s->wake_mask;
 	plan->mask = mask;
-	plan->changed = (in ? in->changed : 0);
-	plan->ignored = (in ? in->ignored : 0);
+	plan->changed = in && in->signals ? in->changed : 0;
+	plan->ignored = in && in->signals ? in->ignored : 0;
+	plan->fds = in ? in->fds : NULL;
+	plan->nfds = in ? in->nfds : 0;
 	if (plan->changed & bit)
 		return;
 	plan->changed |= bit;

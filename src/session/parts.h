@@ -31,6 +31,8 @@ struct tracer_session {
 	struct selection selection;
 	struct engine_selection engine_selection;
 	struct engine_inherit inherit;
+	int *fds;			/* open before ours were */
+	int nfds;
 	struct engine_config engine_config;
 	struct engine_context context;	/* engine_config's */
 	char site_cache[4096];

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
+#include "base/open_fds.h"
 #include "base/parse.h"
 #include "session/parts.h"
 
@@ -178,11 +179,14 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.rings = s->rings,
 	};
 	load_context(s);
+	s->inherit = (struct engine_inherit){ .fds = s->fds, .nfds = s->nfds };
 	if (cfg->inherit) {
-		s->inherit = (struct engine_inherit){ .mask = cfg->inherit->mask, .changed = cfg->inherit->changed,
-						      .ignored = cfg->inherit->ignored };
-		s->engine_config.inherit = &s->inherit;
+		s->inherit.signals = true;
+		s->inherit.mask = cfg->inherit->mask;
+		s->inherit.changed = cfg->inherit->changed;
+		s->inherit.ignored = cfg->inherit->ignored;
 	}
+	s->engine_config.inherit = &s->inherit;
 }
 
 static int open_engine(struct tracer_session *s, char *why, size_t whylen)
@@ -265,6 +269,7 @@ int tracer_session_open(struct tracer_session **out, const struct tracer_session
 	s->log = (struct log){ .fn = progress_log, .ctx = &s->progress, .level = LOG_INFO };
 	if (option_num(s->options, OPT_QUIET) > 2)
 		s->log.level = LOG_ERROR;
+	s->nfds = open_fds_load(&s->fds);
 	r = open_parts(s, cfg, why, sizeof(why));
 	if (r < 0) {
 		fail(s, r, why);
@@ -405,5 +410,6 @@ void tracer_session_close(struct tracer_session *s)
 	program_fini(&s->program);
 	free(s->environ);
 	progress_fini(&s->progress);
+	free(s->fds);
 	free(s);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "base/open_fds.h"
 
 #define GROUPS_MAX 1024
 #define SCRIPT_ARGS_MAX 4096
@@ -90,6 +91,8 @@ static void child_run(const struct child *c)
 
 	/* Before we are traced, when a call is no stop yet; all signals are blocked. */
 	dispositions_set(p);
+	if (p->fds)
+		open_fds_set_private(p->fds, p->nfds);
 	do
 		n = read(c->go, &go, 1);
 	while (n < 0 && errno == EINTR);

@@ -21,6 +21,8 @@ struct spawn_plan {
 	char *const *envp;
 	const sigset_t *mask;		/* NULL: ours */
 	uint64_t changed, ignored;	/* dispositions: bit sig-1, as struct engine_inherit says */
+	const int *fds;			/* those that it inherits, ascending; NULL: all without close-on-exec */
+	int nfds;
 	bool run_as;
 	uid_t uid;
 	gid_t gid;

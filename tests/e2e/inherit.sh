@@ -49,6 +49,15 @@ done
 (exec 0<&- 1>&- 2>&-; $tracer -q -o "$dir/closed.txt" true)
 grep -q execve "$dir/closed.txt" && pass || fail "trace with closed standard descriptors"
 
+# Nor do descriptors that the exporter's libraries opened get there; what was open before still does.
+for engine in ptrace inproc; do
+	"$fx/fx_inherit" 2>/dev/null 7</dev/null </dev/null | grep '^fd ' >"$dir/native"
+	"$tracer" -qqq --engine $engine --otlp-endpoint http://127.0.0.1:9 --otlp-flush-timeout 100 "$fx/fx_inherit" \
+		2>/dev/null 7</dev/null </dev/null | grep '^fd ' >"$dir/traced"
+	grep -q '^fd 7' "$dir/native" && cmp -s "$dir/native" "$dir/traced" && pass ||
+		fail "descriptors while spans are sent, $engine: $(diff "$dir/native" "$dir/traced")"
+done
+
 # With -E, and with TRACEPARENT only where spans are made.
 [ "$("$tracer" -q -o "$dir/t.txt" -E ADDED=1 -E HOME sh -c 'echo $ADDED-${HOME-unset}')" = 1-unset ] && pass || fail "-E"
 [ "$("$tracer" -q -o "$dir/t.txt" sh -c 'echo ${TRACEPARENT-none}')" = none ] && pass || fail "TRACEPARENT without spans"

@@ -641,7 +641,7 @@ END_TEST
 
 START_TEST(inherits_as_native)
 {
-	struct engine_inherit inherit = { .changed = 1ull << (SIGINT - 1) | 1ull << (SIGHUP - 1),
+	struct engine_inherit inherit = { .signals = true, .changed = 1ull << (SIGINT - 1) | 1ull << (SIGHUP - 1),
 					  .ignored = 1ull << (SIGHUP - 1) };
 	char native[65536];
 	struct target t;
