@@ -26,7 +26,7 @@ void cli_print_config(const struct tracer_options *o);
 int cli_print_options(const char *form);		/* names, markdown, man */
 
 /* Handlers are there from start to stop; inherit gets what was before. */
-void cli_signals_start(struct tracer_inherit *inherit);
+void cli_signals_start(struct tracer_inherit *inherit, bool attaching);
 void cli_signals_set_session(struct tracer_session *s, int attached);
 /* Restores what was before. */
 void cli_signals_stop(void);

@@ -4,13 +4,16 @@
  * block everything).  They pass signals on to the traced program, or ask the
  * session to detach, and they never end the tool before the last spans are out.
  *
- * What was ignored when we were started stays ignored (nohup, background jobs).
+ * What was ignored when we were started stays ignored (nohup, background jobs), for us and the
+ * program.  Attached to a program that somebody else started we listen to SIGINT all the same:
+ * a script's background commands have it ignored, and it is how to say "detach".
  */
 #include "config.h"
 #include "cli.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -45,16 +48,16 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static void change(int sig, const struct sigaction *sa)
+static void change(int sig, const struct sigaction *sa, bool always)
 {
 	sigaction(sig, NULL, &before[sig]);
-	if (before[sig].sa_handler == SIG_IGN)
+	if (before[sig].sa_handler == SIG_IGN && !always)
 		return;
 	sigaction(sig, sa, NULL);
 	changed |= 1ull << (sig - 1);
 }
 
-void cli_signals_start(struct tracer_inherit *inherit)
+void cli_signals_start(struct tracer_inherit *inherit, bool attaching)
 {
 	struct sigaction handler = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, dflt = { .sa_handler = SIG_DFL };
@@ -62,9 +65,9 @@ void cli_signals_start(struct tracer_inherit *inherit)
 
 	sigfillset(&handler.sa_mask);
 	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-		change(forwarded[i], &handler);
+		change(forwarded[i], &handler, attaching && forwarded[i] == SIGINT);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		change(ignored[i], &ignore);
+		change(ignored[i], &ignore, false);
 	/* With SIGCHLD ignored children leave no status; with these blocked we would be deaf. */
 	sigaction(SIGCHLD, NULL, &before[SIGCHLD]);
 	sigaction(SIGCHLD, &dflt, NULL);

@@ -49,14 +49,45 @@ static void print_row(const struct tracer_option *row)
 		printf("  %-*s%s\n", HELP_COLUMN - 2, name, row->help);
 }
 
-static void print_default(const struct tracer_option *row)
+static void format_range(const struct tracer_option *row, char *buf, size_t size)
 {
-	if (!row->preset[0] || row->type == TRACER_OPT_FLAG || row->type == TRACER_OPT_COUNT)
+	const char *unit = row->type != TRACER_OPT_DURATION ? "" : row->unit_ns == 1000000 ? " ms" : " us";
+
+	buf[0] = '\0';
+	if (row->choices) {
+		size_t n = 0;
+		for (const char *p = row->choices; *p && n + 3 < size; p++)
+			n += (size_t)snprintf(buf + n, size - n, *p == '|' ? ", " : "%c", *p);
+	} else if (row->max) {
+		snprintf(buf, size, "%llu..%llu%s", (unsigned long long)row->min, (unsigned long long)row->max, unit);
+	}
+}
+
+/* What it takes, and what holds when nobody says anything; empty for flags. */
+static void format_values(const struct tracer_option *row, char *buf, size_t size)
+{
+	char range[128];
+	size_t n;
+
+	buf[0] = '\0';
+	if (row->type == TRACER_OPT_FLAG || row->type == TRACER_OPT_COUNT)
 		return;
-	printf("%*s[%s", HELP_COLUMN, "", row->preset[0]);
-	if (row->preset[1])
-		printf("; aggressive %s, low-latency %s", row->preset[1], row->preset[2]);
-	printf("]\n");
+	format_range(row, range, sizeof(range));
+	n = (size_t)snprintf(buf, size, "%s", range);
+	if (!row->preset[0] || n >= size)
+		return;
+	n += (size_t)snprintf(buf + n, size - n, "%sdefault %s", n ? "; " : "", row->preset[0]);
+	if (row->preset[1] && n < size)
+		snprintf(buf + n, size - n, "; aggressive %s, low-latency %s", row->preset[1], row->preset[2]);
+}
+
+static void print_values(const struct tracer_option *row)
+{
+	char values[256];
+
+	format_values(row, values, sizeof(values));
+	if (values[0])
+		printf("%*s[%s]\n", HELP_COLUMN, "", values);
 }
 
 /* The short help fits on a screen: one line a row, cut where it has to be. */
@@ -91,7 +122,7 @@ static void usage_all(void)
 			printf("\n%s:\n", row[i].group);
 		group = row[i].group;
 		print_row(&row[i]);
-		print_default(&row[i]);
+		print_values(&row[i]);
 	}
 	printf("\nOther names:\n");
 	for (size_t i = 0; i < aliases; i++)
@@ -127,20 +158,6 @@ void cli_print_config(const struct tracer_options *o)
 }
 
 /* --- the table as a page ------------------------------------------------------------------------------ */
-
-static void format_range(const struct tracer_option *row, char *buf, size_t size)
-{
-	const char *unit = row->type != TRACER_OPT_DURATION ? "" : row->unit_ns == 1000000 ? " ms" : " us";
-
-	buf[0] = '\0';
-	if (row->choices) {
-		size_t n = 0;
-		for (const char *p = row->choices; *p && n + 3 < size; p++)
-			n += (size_t)snprintf(buf + n, size - n, *p == '|' ? ", " : "%c", *p);
-	} else if (row->max) {
-		snprintf(buf, size, "%llu..%llu%s", (unsigned long long)row->min, (unsigned long long)row->max, unit);
-	}
-}
 
 static void print_markdown_row(const struct tracer_option *row)
 {
@@ -192,6 +209,7 @@ static void print_man(void)
 	size_t n;
 	const struct tracer_option *row = tracer_option_table(&n);
 	const char *group = "";
+	char values[256];
 
 	for (size_t i = 0; i < n; i++) {
 		if (row[i].flags & TRACER_OPTF_HIDDEN)
@@ -210,7 +228,10 @@ static void print_man(void)
 			       row[i].flags & TRACER_OPTF_OPTARG ? "]" : "");
 		printf("\n");
 		print_troff(row[i].help);
-		printf(".\n");
+		format_values(&row[i], values, sizeof(values));
+		printf(values[0] ? ". [" : ".");
+		print_troff(values);
+		printf(values[0] ? "]\n" : "\n");
 	}
 }
 

@@ -129,7 +129,7 @@ static int run(const struct tracer_options *o, char **argv)
 	struct tracer_result res = { 0 };
 	int r;
 
-	cli_signals_start(&inherit);
+	cli_signals_start(&inherit, option_set(o, "attach"));
 	r = tracer_session_open(&s, &cfg);
 	if (r < 0)
 		return exit_of(r);

@@ -236,6 +236,22 @@ static void report_export(struct tracer_session *s)
 			(unsigned long long)b->spool_rejected);
 }
 
+void session_report_attached(struct tracer_session *s)
+{
+	uint64_t stats[ENGINE_STATS] = { 0 };
+
+	if (!s->npids || option_num(s->options, OPT_QUIET) > 0)
+		return;
+	if (s->ops->stats)
+		s->ops->stats(s->engine, stats);
+	if (s->npids == 1)
+		log_msg(&s->log, LOG_INFO, "attached to process %d, %llu thread%s; ^C or SIGTERM detaches", (int)s->pids[0],
+			(unsigned long long)stats[ENGINE_STAT_TASKS], stats[ENGINE_STAT_TASKS] == 1 ? "" : "s");
+	else
+		log_msg(&s->log, LOG_INFO, "attached to %u processes, %llu threads; ^C or SIGTERM detaches", s->npids,
+			(unsigned long long)stats[ENGINE_STAT_TASKS]);
+}
+
 void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
 {
 	enum { STATS_NONE, STATS_ENGINE, STATS_EXPORT, STATS_ALL } stats = (int)option_num(s->options, OPT_STATS);

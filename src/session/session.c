@@ -299,6 +299,7 @@ static int run_engine(struct tracer_session *s, struct engine_result *er)
 
 	if (!r) {
 		atomic_store(&s->running, true);
+		session_report_attached(s);
 		if (atomic_load(&s->stop_early))
 			s->ops->stop(s->engine);
 		r = s->ops->run(s->engine, er);
