@@ -35,6 +35,9 @@ struct tracer_session_config {
 	char *const *argv;	/* program and arguments; NULL: attach, or replay */
 	char *const *envp;	/* environment before -E and TRACEPARENT */
 	const struct tracer_inherit *inherit;	/* NULL: nothing was changed */
+	/* The caller is a command in a shell's job: when the terminal has stopped all of the program
+	 * (SIGTSTP, SIGTTIN, SIGTTOU) and it is in our process group, our process stops, too. */
+	bool job_control;
 	tracer_log_fn log;
 	void *log_ctx;
 	tracer_progress_fn progress;		/* NULL: none */

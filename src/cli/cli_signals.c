@@ -27,9 +27,9 @@ static sigset_t mask_before;
 static uint64_t changed;
 
 static const int forwarded[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
-/* Output to a terminal from the background must not stop us while the program waits for us; a
- * closed pipe is an error code, not a death. */
-static const int ignored[] = { SIGTTOU, SIGTTIN, SIGPIPE };
+/* The terminal stops the program, and that stops us (engine's job_control): a program that handles ^Z
+ * needs us until it has stopped.  A closed pipe is an error code, not a death. */
+static const int ignored[] = { SIGTSTP, SIGTTOU, SIGTTIN, SIGPIPE };
 
 static void on_signal(int sig, siginfo_t *info, void *context)
 {

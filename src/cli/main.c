@@ -122,8 +122,8 @@ static int run(const struct tracer_options *o, char **argv)
 {
 	struct tracer_inherit inherit;
 	struct tracer_session_config cfg = {
-		.options = o, .argv = argv[0] ? argv : NULL, .envp = environ, .inherit = &inherit, .log = cli_log,
-		.progress = cli_progress_wanted() && !quiet(o) ? cli_progress : NULL,
+		.options = o, .argv = argv[0] ? argv : NULL, .envp = environ, .inherit = &inherit, .job_control = true,
+		.log = cli_log, .progress = cli_progress_wanted() && !quiet(o) ? cli_progress : NULL,
 	};
 	struct tracer_session *s = NULL;
 	struct tracer_result res = { 0 };

@@ -76,6 +76,7 @@ struct engine_config {
 	enum tracer_clock_source clock;
 	const char *variant;		/* "inproc:sud-prctl" -> "sud-prctl"; NULL: choose */
 	bool seccomp_filter;		/* allowed to use one (probe and conditions still decide) */
+	bool job_control;		/* stopped by the terminal, the program takes us along (SIGSTOP to our own process) */
 	bool pin;			/* keep the supervisor beside its tracee's CPU where that pays */
 	uid_t run_uid; gid_t run_gid; bool run_as;	/* -u */
 	const char *run_user;

@@ -7,6 +7,9 @@
 #include "config.h"
 #include "engine/supervisor.h"
 #include <errno.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static enum tracee_resume resume_how(const struct supervisor *s, const struct sup_task *t)
 {
@@ -38,6 +41,46 @@ static void signal_stop(struct supervisor *s, struct sup_task *t, int sig)
 	sup_resume(s, t, sig);
 }
 
+static bool all_listen(const struct supervisor *s)
+{
+	struct tracee *t;
+
+	for (size_t pos = 0; (t = task_next(&s->tasks, &pos));)
+		if (t->state != TRACEE_LISTENING && t->state != TRACEE_GONE)
+			return false;
+	return true;
+}
+
+/* By the same signal as the program, so that the shell is told the same; to this thread, so that it
+ * returns when that is over. */
+static void stop_self(int sig)
+{
+	struct sigaction dflt = { .sa_handler = SIG_DFL }, before;
+	sigset_t one, mask;
+
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	sigaction(sig, &dflt, &before);
+	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
+	pthread_sigmask(SIG_UNBLOCK, &one, &mask);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	sigaction(sig, &before, NULL);
+}
+
+/* Nothing runs that could need us: the shell is shown what it would see natively, a job that
+ * stopped.  A SIGCONT for the job has reached the program as well; one for us alone is handed on. */
+static void job_stop(struct supervisor *s, int sig)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (!s->cfg.job_control || !s->root || s->detaching || (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU) ||
+	    !all_listen(s) || getpgid(s->root) != getpgrp())
+		return;
+	stop_self(sig);
+	if (waitid(P_PID, (id_t)s->root, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && !info.si_pid)
+		kill(s->root, SIGCONT);
+}
+
 /* A stop by job control.  LISTEN leaves it stopped for the outside and tells us
  * when that ends. */
 static void group_stop(struct supervisor *s, struct sup_task *t, int sig)
@@ -50,6 +93,7 @@ static void group_stop(struct supervisor *s, struct sup_task *t, int sig)
 	}
 	t->base.state = TRACEE_LISTENING;
 	tracee_listen(t->base.tid);
+	job_stop(s, sig);
 }
 
 static void trap_stop(struct supervisor *s, struct sup_task *t)

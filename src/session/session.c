@@ -168,6 +168,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.overflow = option_num(o, OPT_OVERFLOW) == OVERFLOW_DROP ? ENGINE_DROP : ENGINE_BLOCK,
 		.clock = clock_probe(),
 		.seccomp_filter = true,
+		.job_control = cfg->job_control,
 		.pin = true,
 		.run_as = s->program.run_as,
 		.run_uid = s->program.uid,

@@ -31,4 +31,50 @@ both "^C ignored" -w ready -t '\3' -- sh -c 'trap "" INT; echo ready; sleep 0.5;
 both "^\\" -w ready -t '\34' -- sh -c 'ulimit -c 0; echo ready; exec sleep 30'
 both "reads the terminal" -w name? -t 'joe\12' -- sh -c 'echo name?; read x; echo "hello $x"'
 both "size and job" -w x -t '' -- sh -c 'tty >/dev/null && echo yes; ps -o stat= -p $$ | cut -c1; echo x'
+
+# In a shell's job.  What the terminal stops is a stopped job: tracer stops with it, and goes on with it.
+command -v bash >/dev/null || { echo "no bash: job control not tested"; finish; exit; }
+# jobs NAME FX_PTY-ARGUMENTS: the script from stdin, where $run is nothing or tracer; what it echoes is compared.
+jobs() {
+	name=$1
+	shift
+	cat >"$dir/job"
+	for engine in "" ptrace inproc; do
+		run=${engine:+"$tracer -q -o $dir/t.txt --engine $engine"} "$fx/fx_pty" "$@" -- bash --norc -m "$dir/job" |
+			sed 's/\^Z//; s/\r//' | grep -E '^(status|end|hang)' >"$dir/jobs.$engine"
+	done
+	grep -q '^end 5' "$dir/jobs." && cmp -s "$dir/jobs." "$dir/jobs.ptrace" && cmp -s "$dir/jobs." "$dir/jobs.inproc" && pass ||
+		{ fail "$name: natively, ptrace, inproc:"; head -n 5 "$dir/jobs." "$dir/jobs.ptrace" "$dir/jobs.inproc"; }
+}
+jobs "stops itself" <<'E'
+$run sh -c 'kill -TSTP $$; exit 5'
+echo "status $?"
+fg >/dev/null
+echo "end $?"
+E
+jobs "stops with its child" <<'E'
+$run sh -c 'sh -c "kill -TSTP 0"; exit 5'
+echo "status $?"
+fg >/dev/null
+echo "end $?"
+E
+# Loops without a child: one in the middle of vfork and exec would stop, and its parent, which waits for it, could not.
+jobs "^Z" -w ready -t '\32' <<'E'
+$run sh -c 'echo ready; i=0; while [ $i -lt 500000 ]; do i=$((i + 1)); done; exit 5'
+echo "status $?"
+fg >/dev/null
+echo "end $?"
+E
+jobs "^Z handled" -w ready -t '\32' <<'E'
+$run sh -c 'trap "echo end caught" TSTP; echo ready; i=0; while [ $i -lt 500000 ]; do i=$((i + 1)); done; exit 5'
+echo "end $?"
+E
+jobs "reads in the background" -w now -t 'x\12' <<'E'
+$run sh -c 'read x; exit 5' &
+while ! ps -o stat= -p $! | grep -q T; do sleep 0.05; done
+echo "status stopped"
+echo now
+fg >/dev/null
+echo "end $?"
+E
 finish
