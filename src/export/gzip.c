@@ -7,7 +7,6 @@
 #include "config.h"
 #include "export/gzip.h"
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,6 @@ const struct gzip_ops *const gzip_libraries[] = {
 #ifdef HAVE_ISAL
 	&gzip_isal,
 #endif
-	&gzip_direct,
 #ifdef HAVE_LIBDEFLATE
 	&gzip_libdeflate,
 #endif
@@ -30,18 +28,13 @@ const struct gzip_ops *const gzip_libraries[] = {
 	NULL
 };
 
-/* These have only fast levels: who asks for more than 2 wants small output. */
-static bool is_fast_only(const struct gzip_ops *ops)
-{
-	return !strcmp(ops->name, "isal") || !strcmp(ops->name, "direct");
-}
-
+/* ISA-L has only fast levels: who asks for more than 2 wants small output. */
 static const struct gzip_ops *gzip_choose(const char *library, int level)
 {
 	for (const struct gzip_ops *const *l = gzip_libraries; *l; l++) {
 		if (library && strcmp((*l)->name, library) == 0)
 			return *l;
-		if (!library && !(level > 2 && is_fast_only(*l)))
+		if (!library && !(level > 2 && strcmp((*l)->name, "isal") == 0))
 			return *l;
 	}
 	return NULL;

@@ -24,7 +24,7 @@ struct gzip_ops {
 	int64_t (*encode)(void *state, const uint8_t *in, size_t n, uint8_t *out, size_t room);
 };
 
-extern const struct gzip_ops gzip_zlib, gzip_direct, gzip_libdeflate, gzip_isal;
+extern const struct gzip_ops gzip_zlib, gzip_libdeflate, gzip_isal;
 extern const struct gzip_ops *const gzip_libraries[];	/* NULL-terminated, only those built in */
 
 struct gzip;
