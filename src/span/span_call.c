@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define MAP_JITTER_NS 1000u
+
 bool call_unexpected(const struct span_builder *b, const struct call *c)
 {
 	if (b->cfg.errors == ERRORS_ALL)
@@ -186,8 +188,10 @@ struct span *call_span(struct span_builder *b, struct pspan *p, const struct cal
 	if (!s)
 		return NULL;
 	set_parent(b, s, &c->task->context);
-	s->start_ns = c->start_ns;
-	s->end_ns = later(c->end_ns, c->start_ns);
+	/* The clock's map is refined as it goes: the same instant may come out a nanosecond earlier than
+	 * its process had it. */
+	s->start_ns = c->start_ns < p->start_ns && p->start_ns - c->start_ns < MAP_JITTER_NS ? p->start_ns : c->start_ns;
+	s->end_ns = later(c->end_ns, s->start_ns);
 	add_call(s, c->ev->head.abi, c->ev->head.nr, c->name);
 	add_thread(s, c->task);
 	add_result(s, c, unexpected);

@@ -225,15 +225,26 @@ static void root_load(struct span_builder *b, const struct image *img)
 	pspan_set_name(b, p, img);
 }
 
-/* Every process of a name is one span from here on: the first of them opens it. */
-struct pspan *pspan_shared(struct span_builder *b, const struct pspan *like)
+static struct pspan *shared_lookup(const struct span_builder *b, const struct pspan *like)
 {
-	struct pspan *p;
-
 	for (unsigned i = 0; i < b->nshared; i++)
 		if (b->shared[i]->name_len == like->name_len &&
 		    memcmp(b->shared[i]->name, like->name, like->name_len) == 0)
 			return b->shared[i];
+	return NULL;
+}
+
+/* Every process of a name is one span from here on: the first of them opens it.  It begins
+ * with the earliest, which need not have come first: a process with a span of its own that had no
+ * room for its summaries is as old as it is. */
+struct pspan *pspan_shared(struct span_builder *b, const struct pspan *like)
+{
+	struct pspan *p = shared_lookup(b, like);
+
+	if (p) {
+		p->start_ns = like->start_ns < p->start_ns ? like->start_ns : p->start_ns;
+		return p;
+	}
 	p = b->nshared < BUILDER_SHARED_MAX ? pspan_new(b) : NULL;
 	if (!p)
 		return NULL;
@@ -515,9 +526,10 @@ void pspan_close(struct span_builder *b, struct pspan *p)
 	fold_process_end(b, p);
 	pspan_segment_end(b, p);
 	s = home_span(b, p, SPAN_PROCESS);
-	if (s && p->shared)
+	/* No lives: it has only calls of processes with spans of their own. */
+	if (s && p->shared && p->lives.count)
 		fold_add_group(s, &p->lives);
-	else if (s)
+	else if (s && !p->shared)
 		add_end(s, p->image && p->image->ended ? p->image->status : -2);
 	if (s) {
 		b->stats.process_spans++;

@@ -423,6 +423,22 @@ START_TEST(a_new_trace_each_hour)
 }
 END_TEST
 
+/* Nothing begins before the process span that it hangs under, and a count is of something. */
+static void check_processes(const struct sim *m)
+{
+	for (size_t i = 0; i < m->nspans; i++) {
+		const struct span *p = sim_span(m, i);
+
+		if (p->type != SPAN_PROCESS)
+			continue;
+		if (span_lookup(p, SPAN_KEY_AGG_SPAN_COUNT))
+			ck_assert_int_gt(int_of(p, SPAN_KEY_AGG_SPAN_COUNT), 0);
+		for (size_t k = 0; k < m->nspans; k++)
+			if (!memcmp(sim_span(m, k)->parent_id, p->span_id, 8))
+				ck_assert_uint_ge(sim_span(m, k)->start_ns, p->start_ns);
+	}
+}
+
 /* A build: thousands of short processes of a few programs. */
 START_TEST(many_processes_fold_by_executable)
 {
@@ -459,6 +475,40 @@ START_TEST(many_processes_fold_by_executable)
 		else
 			lives++;
 	ck_assert_int_eq(lives, 5000 / 3 + 1);
+	check_processes(&m);
+	sim_fini(&m);
+}
+END_TEST
+
+/* Processes with spans of their own, but no room for all their summaries. */
+START_TEST(summaries_of_own_processes_are_shared)
+{
+	struct sim m;
+	uint64_t t = 3000;
+	const struct span *s;
+	unsigned bare = 0;
+
+	sim_init(&m, DETAIL_SUMMARY);
+	begin(&m);
+	for (int i = 0; i < 300; i++) {
+		int pid = 100 + i;
+
+		sim_task(&m, t, pid, pid, 10, 0);
+		sim_exec(&m, t + 100, pid, i % 2 ? "/bin/cc" : "/bin/as", "x");
+		for (int nr = 0; nr < 40; nr++)
+			sim_plain(&m, pid, 100 + nr, t + 200 + 20u * (unsigned)nr, t + 210 + 20u * (unsigned)nr, 0);
+		t += 2000;
+	}
+	/* The youngest first: the oldest is not the one that opens the shared span. */
+	for (int i = 299; i >= 0; i--, t += 10)
+		sim_exit(&m, t, 100 + i, 100 + i, 0, 0);
+	end(&m, t);
+	check_processes(&m);
+	for (unsigned k = 0; k < m.nspans; k++) {
+		s = sim_span(&m, k);
+		bare += s->type == SPAN_PROCESS && int_of(s, SPAN_KEY_TRACER_CALLS) == 0;
+	}
+	ck_assert_uint_gt(bare, 0);
 	sim_fini(&m);
 }
 END_TEST
@@ -667,6 +717,7 @@ int main(void)
 	return unit_run("span_fold", (const TTest *const[]){ auto_within_budget_is_full, auto_folds_what_is_too_much,
 		bytes_limit_too, slowest_survive, waiting_is_not_slow, an_error_once, min_duration_is_notable,
 		summary_and_process_detail, fold_interval_doubles, a_new_trace_each_hour,
-		many_processes_fold_by_executable, tiny_budgets, random_auto, random_other_details, free_without_finish,
+		many_processes_fold_by_executable, summaries_of_own_processes_are_shared,
+		tiny_budgets, random_auto, random_other_details, free_without_finish,
 		NULL });
 }
