@@ -24,7 +24,7 @@
 #endif
 
 #define NS_PER_S 1000000000ull
-#define FIRST_NS 200000ull		/* for a first rate, which is 1/10000 off at most */
+#define FIRST_NS 200000ull		/* for a first rate; refined from then on */
 #define INTERVAL_MIN_NS 2000000ull
 #define INTERVAL_MAX_NS NS_PER_S
 #define UNIT ((uint64_t)1 << 32)	/* rate of a clock that ticks in nanoseconds */
