@@ -30,7 +30,8 @@ done
 
 # An earlier file of that number is replaced; -A continues it.  The number is known
 # beforehand where the program is attached to.
-sleep 30 &
+# It makes calls now and then: under TSan a tracer that waits for one hears of its own signals only then.
+sh -c 'while :; do sleep 0.1; done' &
 victim=$!
 trap 'kill $victim 2>/dev/null; rm -rf "$dir"' EXIT
 attach() {
