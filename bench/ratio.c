@@ -5,27 +5,31 @@
  *
  *   ratio [--reps N] [--json FILE] [--name TEXT]
  *         [--variant NAME=PREFIX...] [--post NAME=SHELL-COMMAND...] [--err NAME=FILE...]
- *         [--count NAME=SHELL-COMMAND...] [--expect N] -- COMMAND [ARG...]
+ *         [--count NAME=SHELL-COMMAND...] [--expect N] [--limit SECONDS] -- COMMAND [ARG...]
  *
  * PREFIX is split at spaces and put before the command.  After each run of
  * variant NAME its --post command is run by sh; a failure counts as "bad"
  * (that is where the counts of a timed run are checked).  A --count command
  * prints how many events that run has recorded; what is missing from --expect
  * is reported as lost.  stdout and stderr of the runs go to /dev/null, stderr
- * to its --err file where there is one.  Exit 1 where a run failed or a check
- * was bad.
+ * to its --err file where there is one.  A run that has not ended after --limit
+ * (120) seconds is killed with its process group, and that variant is left out from then on and named
+ * as hung.  Exit 1 where a run failed or a check was bad.
  */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,40 +49,65 @@ struct variant {
 	char *argv[WORDS_MAX];
 	double wall_ms[REPS_MAX], ratio[REPS_MAX];
 	uint64_t reps, bad, counted, lost[REPS_MAX];
-	bool has_counts;
+	bool has_counts, hung;
 	long maxrss_kib;
 	int status;
 };
 
 struct options {
-	uint64_t reps;
+	uint64_t reps, limit;
 	const char *json, *name;
 	uint64_t expect;
 };
 
-/* Wall nanoseconds of one run; its wait status and peak RSS. */
-static uint64_t run_once(char *const argv[], const char *err, int *status, long *maxrss)
+/* False: it has not ended within so many seconds. */
+static bool ends_within(pid_t pid, uint64_t seconds)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	int rc = p.fd < 0 ? 1 : poll(&p, 1, (int)(seconds * 1000));
+
+	if (p.fd >= 0)
+		close(p.fd);
+	return rc != 0;
+}
+
+static int spawn_run(pid_t *pid, char *const argv[], const char *err)
 {
 	posix_spawn_file_actions_t fa;
-	struct rusage ru;
-	uint64_t begin;
-	pid_t pid;
+	posix_spawnattr_t attr;
 	int rc;
 
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&fa, 2, err ? err : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	begin = clock_mono_ns();
-	rc = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	rc = posix_spawnp(pid, argv[0], &fa, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&fa);
-	if (rc != 0) {
-		*status = 127 << 8;
-		return 0;
-	}
-	while (wait4(pid, status, 0, &ru) < 0 && errno == EINTR)
+	return rc;
+}
+
+/* One run: wall nanoseconds, wait status, peak RSS. */
+struct outcome { uint64_t ns; int status; long maxrss; bool hung; };
+
+static struct outcome run_once(char *const argv[], const char *err, uint64_t limit)
+{
+	struct outcome out = { .status = 127 << 8 };
+	uint64_t begin = clock_mono_ns();
+	struct rusage ru;
+	pid_t pid;
+
+	if (spawn_run(&pid, argv, err) != 0)
+		return out;
+	out.hung = !ends_within(pid, limit);
+	if (out.hung)
+		kill(-pid, SIGKILL);
+	while (wait4(pid, &out.status, 0, &ru) < 0 && errno == EINTR)
 		;
-	*maxrss = ru.ru_maxrss;
-	return clock_mono_ns() - begin;
+	out.maxrss = ru.ru_maxrss;
+	out.ns = clock_mono_ns() - begin;
+	return out;
 }
 
 /* How many events the run's count command says there were; what is missing is lost. */
@@ -97,41 +126,46 @@ static void add_count(struct variant *v, uint64_t rep, uint64_t expect)
 	v->has_counts = true;
 }
 
-static void run_variant(struct variant *v, uint64_t rep, double native_ms, uint64_t expect)
+static void add_run(struct variant *v, const struct outcome *out)
 {
-	long rss = 0;
-	int status = 0;
-	double ms = (double)run_once(v->argv, v->err, &status, &rss) / 1e6;
+	v->reps++;
+	v->status = out->status ? out->status : v->status;
+	v->maxrss_kib = out->maxrss > v->maxrss_kib ? out->maxrss : v->maxrss_kib;
+}
 
+static void run_variant(struct variant *v, double native_ms, const struct options *o)
+{
+	struct outcome out = run_once(v->argv, v->err, o->limit);
+
+	if (out.hung) {
+		v->hung = true;
+		return;
+	}
 	if (v->post && system(v->post) != 0)
 		v->bad++;
 	if (v->count)
-		add_count(v, rep, expect);
-	v->wall_ms[rep] = ms;
-	v->ratio[rep] = native_ms > 0 ? ms / native_ms : 0;
-	v->reps = rep + 1;
-	v->status = status ? status : v->status;
-	v->maxrss_kib = rss > v->maxrss_kib ? rss : v->maxrss_kib;
+		add_count(v, v->reps, o->expect);
+	v->wall_ms[v->reps] = (double)out.ns / 1e6;
+	v->ratio[v->reps] = native_ms > 0 ? v->wall_ms[v->reps] / native_ms : 0;
+	add_run(v, &out);
 }
 
 /* Native, tools, native: the mean of the two natives is what the tools of
  * this repetition are compared with. */
-static void run_rep(struct variant *vs, unsigned n, uint64_t rep, uint64_t expect)
+static void run_rep(struct variant *vs, unsigned n, uint64_t rep, const struct options *o)
 {
-	long rss = 0;
-	int status = 0;
-	double before = (double)run_once(vs[0].argv, NULL, &status, &rss) / 1e6, after;
+	struct outcome first = run_once(vs[0].argv, NULL, o->limit), last;
 
 	for (unsigned i = 1; i < n; i++)
-		run_variant(&vs[i], rep, before, expect);
-	after = (double)run_once(vs[0].argv, NULL, &status, &rss) / 1e6;
-	vs[0].wall_ms[rep] = (before + after) / 2;
-	vs[0].ratio[rep] = before > 0 ? after / before : 0;
-	vs[0].reps = rep + 1;
-	vs[0].status = status ? status : vs[0].status;
-	vs[0].maxrss_kib = rss > vs[0].maxrss_kib ? rss : vs[0].maxrss_kib;
+		if (!vs[i].hung)
+			run_variant(&vs[i], (double)first.ns / 1e6, o);
+	last = run_once(vs[0].argv, NULL, o->limit);
+	vs[0].wall_ms[rep] = (double)(first.ns + last.ns) / 2e6;
+	vs[0].ratio[rep] = first.ns ? (double)last.ns / (double)first.ns : 0;
+	add_run(&vs[0], &last);
 	for (unsigned i = 1; i < n; i++)
-		vs[i].ratio[rep] = vs[0].wall_ms[rep] > 0 ? vs[i].wall_ms[rep] / vs[0].wall_ms[rep] : 0;
+		if (!vs[i].hung)
+			vs[i].ratio[rep] = vs[0].wall_ms[rep] > 0 ? vs[i].wall_ms[rep] / vs[0].wall_ms[rep] : 0;
 }
 
 static unsigned split(char *words, char **argv, unsigned max)
@@ -190,14 +224,15 @@ static int parse_options(struct options *o, struct variant *vs, unsigned *n, int
 		{ "name", required_argument, NULL, 'n' }, { "variant", required_argument, NULL, 'v' },
 		{ "post", required_argument, NULL, 'p' },
 		{ "err", required_argument, NULL, 'e' }, { "count", required_argument, NULL, 'c' },
-		{ "expect", required_argument, NULL, 'x' }, { 0 } };
+		{ "expect", required_argument, NULL, 'x' }, { "limit", required_argument, NULL, 'l' }, { 0 } };
 	int c;
 
-	*o = (struct options){ .reps = 7, .name = "" };
+	*o = (struct options){ .reps = 7, .limit = 120, .name = "" };
 	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
 		if (c == '?' || (c == 'r' && parse_u64(optarg, 1, REPS_MAX, &o->reps) < 0) ||
 		    (c == 'v' && add_variant(vs, n, optarg) < 0) || ((c == 'p' || c == 'e' || c == 'c') && add_text(vs, *n, optarg, c) < 0) ||
-		    (c == 'x' && parse_u64(optarg, 0, UINT64_MAX, &o->expect) < 0))
+		    (c == 'x' && parse_u64(optarg, 0, UINT64_MAX, &o->expect) < 0) ||
+		    (c == 'l' && parse_u64(optarg, 1, 86400, &o->limit) < 0))
 			return -EINVAL;
 		o->json = c == 'j' ? optarg : o->json;
 		o->name = c == 'n' ? optarg : o->name;
@@ -248,6 +283,18 @@ static void add_result(struct json_writer *w, struct variant *v)
 	json_close_object(w);
 }
 
+static void add_hung(struct json_writer *w, const struct variant *vs, unsigned n, const struct options *o)
+{
+	json_open_array(w, "hung");
+	for (unsigned i = 1; i < n; i++) {
+		if (!vs[i].hung)
+			continue;
+		printf("%-24s did not end within %" PRIu64 " s: killed, and left out\n", vs[i].name, o->limit);
+		json_add_str(w, NULL, vs[i].name, strlen(vs[i].name));
+	}
+	json_close_array(w);
+}
+
 static int report(struct variant *vs, unsigned n, const struct options *o, char **command)
 {
 	struct json_writer w;
@@ -268,10 +315,12 @@ static int report(struct variant *vs, unsigned n, const struct options *o, char 
 	json_close_array(&w);
 	json_open_array(&w, "results");
 	for (unsigned i = 0; i < n; i++) {
-		add_result(&w, &vs[i]);
+		if (vs[i].reps)
+			add_result(&w, &vs[i]);
 		bad |= vs[i].bad || vs[i].status != vs[0].status;
 	}
 	json_close_array(&w);
+	add_hung(&w, vs, n, o);
 	json_close_object(&w);
 	if (o->json && (!(f = fopen(o->json, "we")) || fprintf(f, "%s\n", sb.p) < 0)) {
 		fprintf(stderr, "ratio: cannot write %s: %s\n", o->json, strerror(errno));
@@ -292,12 +341,13 @@ int main(int argc, char **argv)
 	vs[0].name = "native";
 	if (parse_options(&o, vs, &n, argc, argv) < 0) {
 		fprintf(stderr, "usage: ratio [--reps N] [--json FILE] [--variant NAME=PREFIX] [--post NAME=CMD]\n"
-				"             [--err NAME=FILE] [--count NAME=CMD] [--expect N] -- COMMAND\n");
+				"             [--err NAME=FILE] [--count NAME=CMD] [--expect N]\n"
+				"             [--limit SECONDS] -- COMMAND\n");
 		return 2;
 	}
 	for (unsigned i = 0; i < n; i++)
 		add_command(&vs[i], argv + optind);
 	for (uint64_t rep = 0; rep < o.reps; rep++)
-		run_rep(vs, n, rep, o.expect);
+		run_rep(vs, n, rep, &o);
 	return report(vs, n, &o, argv + optind);
 }

@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import common  # noqa: E402
 
 SUPERLINEAR = 1.1
+# Seconds after which a run of a few seconds at the most is given up; longer ones: at 20 000 calls a second.
+HUNG = 60
 
 # name, N quick, N, marker call, markers a round
 FIXTURES = [
@@ -176,7 +178,7 @@ class Ratio:
 
     def run(self, name, command, variants, reps, expect):
         out = os.path.join(self.tmp, "ratio.json")
-        argv = [self.program, "--reps", str(reps), "--json", out, "--name", name, "--expect", str(expect)]
+        argv = [self.program, "--reps", str(reps), "--json", out, "--name", name, "--expect", str(expect), "--limit", str(max(HUNG, expect // 20000))]
         for v in variants:
             argv += ["--variant", f"{v.name}={' '.join(v.prefix)}"]
             if v.count:
@@ -229,6 +231,8 @@ def run_all(o, ratio, tracer, port, tmp, filtered):
             continue
         out.append(run_workload(ratio, name, command, good, expect, ratio.budget.left() / (len(jobs) - i), 3 if o.quick else 9))
         out[-1]["calls"] = expect
+        for v in out[-1].get("hung", []):
+            missing[v] = (missing[v] + ", " if v in missing else f"did not end within {HUNG} s on ") + name
     return out, [{"variant": k, "why": v} for k, v in missing.items()]
 
 
@@ -244,24 +248,27 @@ def fit(scales, variant, key):
 
 
 def scales(quick):
-    """(calls, variants, repetitions).  10 M calls by stops take minutes a run: there in process only, and ptrace once with -c where the budget allows."""
-    both = ("summary", "otlp_full", "otlp_auto", "inproc_summary", "inproc_otlp_full", "strace_pinned")
-    small = [(1000, both, 3), (10000, both, 3), (100000, both, 3)]
-    return small if quick else small + [(1000000, both, 1), (10000000, ("inproc_summary", "inproc_otlp_full", "inproc_otlp_auto"), 1),
-                                        (10000000, ("summary",), 1)]
+    """(calls, variants, repetitions).  What is recorded in process first: by stops, a million calls take minutes where the CPUs are idle in between."""
+    inproc, stops = ("inproc_summary", "inproc_otlp_full", "strace_pinned"), ("summary", "otlp_full", "otlp_auto")
+    small = [(1000, stops + inproc, 3), (10000, stops + inproc, 3), (100000, stops + inproc, 1 if not quick else 3)]
+    return small if quick else small + [(1000000, inproc, 1), (10000000, inproc[:2], 1), (1000000, stops, 1), (10000000, stops[:1], 1)]
+
+
+def seconds_of(n, names, walls):
+    """What a row will take, by the largest that was run: no beginning of what cannot be ended."""
+    return sum(walls[v][1] / 1000 * n / walls[v][0] for v in names if v in walls)
 
 
 def run_scales(o, ratio, tracer, port, tmp, filtered):
     """Cost and memory as the number of calls grows."""
-    out, took = [], 0.0
+    out, walls = [], {}
     for n, names, reps in scales(o.quick):
         variants, _ = filtered([v for v in ours(tracer, port, tmp, "getppid", n) + peers(tmp, "getppid") if v.name in names])
-        # Ten times the calls of what came before: no beginning of what cannot be ended.
-        if ratio.budget.over() or names == ("summary",) and ratio.budget.left() < 12 * took:
+        if seconds_of(n, names, walls) * reps > ratio.budget.left():
             print(f"scale {n} {', '.join(names)}: no time left")
             continue
         r = ratio.run(f"scale_{n}", [os.path.join(os.path.abspath(o.build), "bench/load"), "syscall_heavy", str(n)], variants, reps, n)
-        took = max([x["wall_ms"] / 1000 for x in r["results"] if x["variant"] == "summary"] or [took])
+        walls.update({x["variant"]: (n, x["wall_ms"]) for x in r["results"]})
         r["calls"] = n
         out.append(r)
     growth = []

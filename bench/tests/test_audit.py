@@ -119,6 +119,10 @@ class Scales(unittest.TestCase):
         self.assertEqual(max(n for n, _, _ in suite.scales(False)), 10000000)
         self.assertLess(max(n for n, _, _ in suite.scales(True)), 1000000)
 
+    def test_what_cannot_be_ended_is_told_beforehand(self):
+        walls = {"summary": (1000, 2000.0), "inproc_summary": (1000, 10.0)}
+        self.assertAlmostEqual(suite.seconds_of(10000, ("summary", "inproc_summary", "unknown"), walls), 20.1)
+
     def test_growth_is_over_native_and_of_the_rows_that_have_the_variant(self):
         rows = [{"calls": n, "results": [{"variant": "native", "wall_ms": 1.0}, {"variant": "a", "wall_ms": 1.0 + n}]} for n in (10, 100, 1000)]
         rows.append({"calls": 10000, "results": [{"variant": "native", "wall_ms": 1.0}, {"variant": "b", "wall_ms": 7.0}]})

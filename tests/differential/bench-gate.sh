@@ -9,7 +9,7 @@ command -v python3 >/dev/null || { echo "no python3"; exit 77; }
 [ -z "$SAN" ] || { echo "counts of a sanitized build say nothing"; exit 77; }
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
-make -s bench/bench bench/bench-injected >"$tmp/make" 2>&1 || { cat "$tmp/make"; exit 99; }
+make -s bench/bench bench/bench-injected bench/ratio >"$tmp/make" 2>&1 || { cat "$tmp/make"; exit 99; }
 make -s bench-gate >"$tmp/gate" 2>&1
 rc=$?
 cat "$tmp/gate"
@@ -21,3 +21,8 @@ make -s bench-gate BENCH_PROGRAM=bench/bench-injected >"$tmp/injected" 2>&1
 cat "$tmp/injected"
 [ "$(awk '/^WORSE/ {print $2}' "$tmp/injected")" = protobuf_encoding ] ||
 	{ echo "the injected slow-down was not found, or something else was"; exit 1; }
+# A tool that never ends is killed, named, and does not keep the others from being measured.
+printf '#!/bin/sh\nexec sleep 60\n' >"$tmp/hang" && chmod +x "$tmp/hang"
+bench/ratio --limit 1 --reps 2 --variant "hangs=$tmp/hang" --variant ends=env --json "$tmp/ratio.json" -- true >"$tmp/ratio" || exit 1
+grep -q '^hangs *did not end within 1 s' "$tmp/ratio" && grep -q '^ends .* ratio ' "$tmp/ratio" && ! grep -q '^hangs .* ratio ' "$tmp/ratio" ||
+	{ echo "a hanging tool:"; cat "$tmp/ratio"; exit 1; }
