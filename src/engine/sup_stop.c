@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tracee/proc_fs.h"
 
 static enum tracee_resume resume_how(const struct supervisor *s, const struct sup_task *t)
 {
@@ -18,8 +19,23 @@ static enum tracee_resume resume_how(const struct supervisor *s, const struct su
 	return s->filter && !t->all_calls && !t->in_call ? TRACEE_CONT : TRACEE_CALL;
 }
 
+/* The dispatch of the in-process engine has trapped, and our interrupt came before its SIGSYS: that
+ * would kill a program that nobody catches it for. */
+static bool trap_waits(const struct supervisor *s, const struct sup_task *t)
+{
+	struct proc_status st;
+
+	return s->hooks && proc_status_load(t->base.tid, &st) == 0 &&
+	       ((st.pending & ~st.blocked) >> (SIGSYS - 1) & 1);
+}
+
 void sup_resume(struct supervisor *s, struct sup_task *t, int sig)
 {
+	if ((s->detaching || t->let_go) && !sig && trap_waits(s, t)) {
+		t->base.state = TRACEE_RUNNING;
+		tracee_resume(t->base.tid, TRACEE_CONT, 0);
+		return;
+	}
 	if (s->detaching || t->let_go) {
 		sup_task_detach(s, t, sig);
 		return;
