@@ -9,9 +9,19 @@ mkdir -p "$3" && out=$(cd "$3" && pwd)
 profile=$out/profile
 rm -rf "$out/build" "$profile"
 mkdir -p "$out/build" "$profile"
+# configure refuses a second build where the sources were configured: then from a clean copy of them
+configured=$source
+if [ -e "$source/config.status" ]; then
+	rm -rf "$out/source"
+	mkdir "$out/source"
+	tar -C "$source" --exclude=./.git --exclude=./audit --exclude=./profile --exclude=./bench/results/[0-9]* -cf - . |
+		tar -C "$out/source" -xf -
+	make -s -C "$out/source" distclean >"$out/source.out" 2>&1 || { tail -n 20 "$out/source.out"; exit 1; }
+	configured=$out/source
+fi
 cd "$out/build"
 compile() {	# TARGETS FLAGS
-	"$source/configure" -q CC="${CC:-gcc}" CFLAGS="-g -O2 $2" >configure.out 2>&1 || { tail -n 20 configure.out; exit 1; }
+	"$configured/configure" -q CC="${CC:-gcc}" CFLAGS="-g -O2 $2" >configure.out 2>&1 || { tail -n 20 configure.out; exit 1; }
 	for target in $1; do
 		make -s -j2 "$target" >make.out 2>&1 || { tail -n 20 make.out; exit 1; }
 	done
