@@ -120,29 +120,33 @@ void json_add_u64(struct json_writer *w, const char *key, uint64_t v)
 }
 
 /* JSON has no NaN and no infinity: as proto3's JSON mapping, they are strings. */
-void json_add_double(struct json_writer *w, const char *key, double v)
+size_t json_format_double(char out[JSON_DOUBLE_MAX], double v)
 {
-	char buf[32];
 	size_t n;
 
-	begin(w, key);
-	if (isnan(v) || isinf(v)) {
-		strbuf_add_str(w->sb, isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-		return;
-	}
+	if (isnan(v) || isinf(v))
+		return (size_t)sprintf(out, "\"%s\"", isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
 	for (int digits = 15; digits <= 17; digits++) {
-		n = (size_t)snprintf(buf, sizeof(buf), "%.*g", digits, v);
-		if (strtod(buf, NULL) == v)
+		n = (size_t)snprintf(out, JSON_DOUBLE_MAX, "%.*g", digits, v);
+		if (strtod(out, NULL) == v)
 			break;
 	}
 	/* The embedding program's locale may have a decimal comma. */
 	for (size_t i = 0; i < n; i++) {
-		if (buf[i] == ',')
-			buf[i] = '.';
+		if (out[i] == ',')
+			out[i] = '.';
 	}
-	strbuf_add(w->sb, buf, n);
 	if (v == 0 && signbit(v))
-		strbuf_add_str(w->sb, ".0");	/* readers take "-0" for the integer 0 */
+		n += (size_t)sprintf(out + n, ".0");	/* readers take "-0" for the integer 0 */
+	return n;
+}
+
+void json_add_double(struct json_writer *w, const char *key, double v)
+{
+	char buf[JSON_DOUBLE_MAX];
+
+	begin(w, key);
+	strbuf_add(w->sb, buf, json_format_double(buf, v));
 }
 
 void json_add_bool(struct json_writer *w, const char *key, bool v)

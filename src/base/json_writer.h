@@ -21,6 +21,9 @@ void json_add_str(struct json_writer *w, const char *key, const char *s, size_t 
 void json_add_i64(struct json_writer *w, const char *key, int64_t v);
 void json_add_u64(struct json_writer *w, const char *key, uint64_t v);
 void json_add_double(struct json_writer *w, const char *key, double v);
+/* The text of a number, as json_add_double() has it; its length. */
+#define JSON_DOUBLE_MAX 40u
+size_t json_format_double(char out[JSON_DOUBLE_MAX], double v);
 void json_add_bool(struct json_writer *w, const char *key, bool v);
 void json_add_null(struct json_writer *w, const char *key);
 /* 64-bit integer as a decimal string (OTLP/JSON). */

@@ -2,198 +2,396 @@
 /*
  * Spans to OTLP/JSON.  Pure: runs on the thread of whoever calls it (consumer:
  * file sink; exporter: http/json) and writes to the caller's buffer.
+ *
+ * A span's size is bounded beforehand, so that its hundred pieces are written
+ * without looking for room; resources, of which there are few, go through the
+ * general writer.  Both give the same text.
  */
 #include "config.h"
 #include "export/otlp_json.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tracer/version.h>
 #include "base/json_writer.h"
+#include "base/utf8.h"
 #include "export/otlp_encode.h"
 #include "span/resource.h"
 
-/* A base64 text of the longest value a span can hold. */
-#define BASE64_MAX (SPAN_SIZE / 3 * 4 + 8)
+/* Around an attribute's value: the longest kind of value, its closing braces, a comma. */
+#define ATTR_ROOM 64u
+#define KEY_ROOM 96u
+/* Everything of a span that is not an attribute or a text. */
+#define SPAN_ROOM 1024u
+/* A byte becomes \u00XX at the most.  So much suffices for arrays, too: an element's head or number is 4 or
+ * 8 bytes of text and becomes at most 24 or 48. */
+#define BYTE_ROOM 6u
 
-static void add_hex(struct json_writer *w, const char *key, const uint8_t *p, size_t n)
+/* Up to the value; copied in one piece of constant size. */
+struct key_text { uint8_t len; char text[KEY_ROOM]; };
+
+static const struct key_text keys[SPAN_KEYS] = {
+#define SPAN_ATTR(id, name) [SPAN_KEY_##id] = { sizeof("{\"key\":\"" name "\",\"value\":{") - 1, \
+						"{\"key\":\"" name "\",\"value\":{" },
+#include "span/attrs.def"
+#undef SPAN_ATTR
+};
+
+#define SPAN_ATTR(id, name) \
+	_Static_assert(sizeof("{\"key\":\"" name "\",\"value\":{") <= KEY_ROOM, "key too long: " name);
+#include "span/attrs.def"
+#undef SPAN_ATTR
+
+/* ---- unchecked: p is where to write, what is returned is behind it ---- */
+
+static inline char *put_text(char *p, const char *s, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[32];
-
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = digits[p[i] >> 4];
-		text[2 * i + 1] = digits[p[i] & 15];
-	}
-	json_add_str(w, key, text, 2 * n);
+	memcpy(p, s, n);
+	return p + n;
 }
 
-static size_t base64_format(char *out, const uint8_t *p, size_t n)
+#define PUT(p, literal) put_text(p, literal, sizeof(literal) - 1)
+
+static const char digit_pairs[] =
+	"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+	"5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+static char *put_u64(char *p, uint64_t v)
+{
+	char buf[20], *at = buf + sizeof(buf);
+
+	for (; v >= 100; v /= 100) {
+		at -= 2;
+		memcpy(at, digit_pairs + 2 * (v % 100), 2);
+	}
+	if (v >= 10) {
+		at -= 2;
+		memcpy(at, digit_pairs + 2 * v, 2);
+	} else {
+		*--at = (char)('0' + v);
+	}
+	return put_text(p, at, (size_t)(buf + sizeof(buf) - at));
+}
+
+static char *put_i64(char *p, int64_t v)
+{
+	if (v >= 0)
+		return put_u64(p, (uint64_t)v);
+	*p = '-';
+	return put_u64(p + 1, 0 - (uint64_t)v);
+}
+
+static char *put_hex(char *p, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*p++ = digits[bytes[i] >> 4];
+		*p++ = digits[bytes[i] & 15];
+	}
+	return p;
+}
+
+/* Bytes of a word that are below ' ', or '"', '\\', DEL or not ASCII have their highest bit set in the result; so
+ * may some above such a byte. */
+static inline uint64_t odd_bytes(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+	uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\', del = w ^ ones * 0x7f;
+
+	return (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+		((del - ones) & ~del) | w) & high;
+}
+
+static inline bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static char *put_escape(char *p, uint8_t c)
+{
+	static const char shorts[256] = { ['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r',
+					  ['\b'] = 'b', ['\f'] = 'f' };
+
+	*p++ = '\\';
+	if (shorts[c]) {
+		*p++ = shorts[c];
+		return p;
+	}
+	p = PUT(p, "u00");
+	return put_hex(p, &c, 1);
+}
+
+/* As json_add_str() has it: bytes that are no UTF-8 are escaped as Latin-1. */
+static char *put_quoted(char *p, const char *s, size_t n)
+{
+	size_t i = 0;
+
+	*p++ = '"';
+	while (i < n) {
+		uint8_t c = (uint8_t)s[i];
+		size_t len;
+		uint64_t w;
+
+		if (n - i >= sizeof(w)) {
+			memcpy(&w, s + i, sizeof(w));
+			if (!odd_bytes(w)) {
+				p = put_text(p, s + i, sizeof(w));
+				i += sizeof(w);
+				continue;
+			}
+		}
+		if (is_plain(c)) {
+			*p++ = (char)c;
+			i++;
+			continue;
+		}
+		len = c >= 0x80 ? utf8_next(s + i, n - i) : 0;
+		p = len ? put_text(p, s + i, len) : put_escape(p, c);
+		i += len ? len : 1;
+	}
+	*p++ = '"';
+	return p;
+}
+
+static char *put_base64(char *out, const char *text, size_t n)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *o = out;
+	const uint8_t *p = (const uint8_t *)text;
 
+	*out++ = '"';
 	for (size_t i = 0; i < n; i += 3) {
 		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
 			(i + 2 < n ? p[i + 2] : 0u);
 
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < n ? digits[v & 63] : '=';
+		*out++ = digits[v >> 18];
+		*out++ = digits[v >> 12 & 63];
+		*out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		*out++ = i + 2 < n ? digits[v & 63] : '=';
 	}
-	return (size_t)(o - out);
+	*out++ = '"';
+	return out;
 }
 
-static void add_bytes(struct json_writer *w, const char *p, size_t n)
+static char *put_string(char *p, bool bytes, const char *text, size_t len)
 {
-	char text[BASE64_MAX];
-
-	n = n < SPAN_SIZE ? n : SPAN_SIZE;
-	json_add_str(w, "bytesValue", text, base64_format(text, (const uint8_t *)p, n));
+	if (bytes)
+		return put_base64(PUT(p, "\"bytesValue\":"), text, len);
+	return put_quoted(PUT(p, "\"stringValue\":"), text, len);
 }
 
-static void add_elements(struct json_writer *w, uint8_t type, const char *text, size_t len)
+static char *put_int(char *p, int64_t v)
 {
+	p = PUT(p, "\"intValue\":\"");
+	p = put_i64(p, v);
+	return PUT(p, "\"");
+}
+
+static char *put_double(char *p, double v)
+{
+	p = PUT(p, "\"doubleValue\":");
+	return p + json_format_double(p, v);
+}
+
+static char *put_element(char *p, uint8_t type, const char *text, size_t *pos)
+{
+	uint32_t head;
+	int64_t i;
+	double d;
+
+	switch (type) {
+	case SPAN_STR_ARRAY:
+		memcpy(&head, text + *pos, sizeof(head));
+		p = put_string(p, head >> 31, text + *pos + sizeof(head), head & 0x7fffffffu);
+		*pos += sizeof(head) + (head & 0x7fffffffu);
+		return p;
+	case SPAN_INT_ARRAY:
+		memcpy(&i, text + *pos, sizeof(i));
+		*pos += sizeof(i);
+		return put_int(p, i);
+	default:
+		memcpy(&d, text + *pos, sizeof(d));
+		*pos += sizeof(d);
+		return put_double(p, d);
+	}
+}
+
+static char *put_array(char *p, uint8_t type, const char *text, size_t len)
+{
+	p = PUT(p, "\"arrayValue\":{\"values\":[");
 	for (size_t pos = 0; pos < len;) {
-		json_open_object(w, NULL);
-		if (type == SPAN_STR_ARRAY) {
-			uint32_t head, n;
-
-			memcpy(&head, text + pos, sizeof(head));
-			pos += sizeof(head);
-			n = head & 0x7fffffffu;
-			if (head >> 31)
-				add_bytes(w, text + pos, n);
-			else
-				json_add_str(w, "stringValue", text + pos, n);
-			pos += n;
-		} else if (type == SPAN_INT_ARRAY) {
-			int64_t v;
-
-			memcpy(&v, text + pos, sizeof(v));
-			json_add_i64_str(w, "intValue", v);
-			pos += sizeof(v);
-		} else {
-			double d;
-
-			memcpy(&d, text + pos, sizeof(d));
-			json_add_double(w, "doubleValue", d);
-			pos += sizeof(d);
-		}
-		json_close_object(w);
+		*p = ',';
+		p += pos > 0;
+		*p++ = '{';
+		p = put_element(p, type, text, &pos);
+		*p++ = '}';
 	}
+	return PUT(p, "]}");
 }
 
-static void add_array(struct json_writer *w, uint8_t type, const char *text, size_t len)
+static char *put_value(char *p, uint8_t type, const char *text, size_t len, int64_t i, double d)
 {
-	json_open_object(w, "arrayValue");
-	json_open_array(w, "values");
-	add_elements(w, type, text, len);
-	json_close_array(w);
-	json_close_object(w);
-}
-
-static void add_value(struct json_writer *w, uint8_t type, const char *text, size_t len, int64_t i, double d)
-{
-	json_open_object(w, "value");
 	switch (type) {
 	case SPAN_STR:
-		json_add_str(w, "stringValue", text, len);
-		break;
 	case SPAN_BYTES:
-		add_bytes(w, text, len);
-		break;
+		return put_string(p, type == SPAN_BYTES, text, len);
 	case SPAN_INT:
-		json_add_i64_str(w, "intValue", i);
-		break;
+		return put_int(p, i);
 	case SPAN_BOOL:
-		json_add_bool(w, "boolValue", i != 0);
-		break;
+		return i ? PUT(p, "\"boolValue\":true") : PUT(p, "\"boolValue\":false");
 	case SPAN_DOUBLE:
-		json_add_double(w, "doubleValue", d);
-		break;
+		return put_double(p, d);
 	default:
-		add_array(w, type, text, len);
+		return put_array(p, type, text, len);
 	}
-	json_close_object(w);
 }
 
-static void add_attr(struct json_writer *w, const struct span *s, const struct span_attr *a)
+static bool has_text(const struct span_attr *a)
 {
-	const char *key = span_key_names[a->key];
-	bool text = a->type == SPAN_STR || a->type == SPAN_BYTES || a->type >= SPAN_STR_ARRAY;
-
-	json_open_object(w, NULL);
-	json_add_str(w, "key", key, strlen(key));
-	add_value(w, a->type, text ? s->text + a->v.off : NULL, a->len, a->v.i, a->v.d);
-	json_close_object(w);
+	return a->type == SPAN_STR || a->type == SPAN_BYTES || a->type >= SPAN_STR_ARRAY;
 }
 
-static void add_status(struct json_writer *w, const struct span *s)
+static char *put_attrs(char *p, const struct span *s)
 {
-	if (s->status == SPAN_UNSET && !s->message_len)
-		return;
-	json_open_object(w, "status");
-	if (s->message_len)
-		json_add_str(w, "message", s->text + s->message_off, s->message_len);
-	if (s->status != SPAN_UNSET)
-		json_add_u64(w, "code", s->status);
-	json_close_object(w);
+	p = PUT(p, ",\"attributes\":[");
+	for (unsigned i = 0; i < s->nattrs; i++) {
+		const struct span_attr *a = &s->attrs[i];
+
+		*p = ',';
+		p += i > 0;
+		memcpy(p, keys[a->key].text, KEY_ROOM);
+		p += keys[a->key].len;
+		p = put_value(p, a->type, has_text(a) ? s->text + a->v.off : NULL, a->len, a->v.i, a->v.d);
+		p = PUT(p, "}}");
+	}
+	return PUT(p, "]");
 }
 
-static void add_link(struct json_writer *w, const struct span_link *l)
+static char *put_state(char *p, const char *state)
 {
-	json_open_array(w, "links");
-	json_open_object(w, NULL);
-	add_hex(w, "traceId", l->trace_id, sizeof(l->trace_id));
-	add_hex(w, "spanId", l->span_id, sizeof(l->span_id));
-	if (l->trace_state && *l->trace_state)
-		json_add_str(w, "traceState", l->trace_state, strlen(l->trace_state));
+	return state && *state ? put_quoted(PUT(p, ",\"traceState\":"), state, strlen(state)) : p;
+}
+
+static char *put_link(char *p, const struct span_link *l)
+{
+	p = put_hex(PUT(p, ",\"links\":[{\"traceId\":\""), l->trace_id, sizeof(l->trace_id));
+	p = put_hex(PUT(p, "\",\"spanId\":\""), l->span_id, sizeof(l->span_id));
+	p = put_state(PUT(p, "\""), l->trace_state);
 	if (l->flags)
-		json_add_u64(w, "flags", l->flags);
-	json_close_object(w);
-	json_close_array(w);
+		p = put_u64(PUT(p, ",\"flags\":"), l->flags);
+	return PUT(p, "}]");
 }
 
-static void add_ids(struct json_writer *w, const struct span *s)
+static char *put_status(char *p, const struct span *s)
+{
+	const char *comma = "";
+
+	p = PUT(p, ",\"status\":{");
+	if (s->message_len) {
+		p = put_quoted(PUT(p, "\"message\":"), s->text + s->message_off, s->message_len);
+		comma = ",";
+	}
+	if (s->status != SPAN_UNSET) {
+		p = put_text(p, comma, strlen(comma));
+		p = put_u64(PUT(p, "\"code\":"), s->status);
+	}
+	return PUT(p, "}");
+}
+
+static char *put_head(char *p, const struct span *s)
 {
 	static const uint8_t none[8];
 
-	add_hex(w, "traceId", s->trace_id, sizeof(s->trace_id));
-	add_hex(w, "spanId", s->span_id, sizeof(s->span_id));
-	if (s->trace_state && *s->trace_state)
-		json_add_str(w, "traceState", s->trace_state, strlen(s->trace_state));
-	if (memcmp(s->parent_id, none, sizeof(none)) != 0)
-		add_hex(w, "parentSpanId", s->parent_id, sizeof(s->parent_id));
+	p = put_hex(PUT(p, "{\"traceId\":\""), s->trace_id, sizeof(s->trace_id));
+	p = put_hex(PUT(p, "\",\"spanId\":\""), s->span_id, sizeof(s->span_id));
+	p = put_state(PUT(p, "\""), s->trace_state);
+	if (memcmp(s->parent_id, none, sizeof(none)) != 0) {
+		p = put_hex(PUT(p, ",\"parentSpanId\":\""), s->parent_id, sizeof(s->parent_id));
+		p = PUT(p, "\"");
+	}
+	p = put_quoted(PUT(p, ",\"name\":"), s->text + s->name_off, s->name_len);
+	p = put_u64(PUT(p, ",\"kind\":"), s->kind);
+	p = put_u64(PUT(p, ",\"startTimeUnixNano\":\""), s->start_ns);
+	p = put_u64(PUT(p, "\",\"endTimeUnixNano\":\""), s->end_ns);
+	return PUT(p, "\"");
+}
+
+static char *put_span(char *p, const struct span *s)
+{
+	p = put_head(p, s);
+	if (s->nattrs)
+		p = put_attrs(p, s);
+	if (s->dropped_attrs)
+		p = put_u64(PUT(p, ",\"droppedAttributesCount\":"), s->dropped_attrs);
+	if (s->has_link)
+		p = put_link(p, &s->link);
+	if (s->dropped_links)
+		p = put_u64(PUT(p, ",\"droppedLinksCount\":"), s->dropped_links);
+	if (s->status != SPAN_UNSET || s->message_len)
+		p = put_status(p, s);
+	if (s->flags)
+		p = put_u64(PUT(p, ",\"flags\":"), s->flags);
+	return PUT(p, "}");
+}
+
+/* ---- spans ---- */
+
+/* Never less than what put_span() writes, KEY_ROOM behind the last key included. */
+static size_t span_room(const struct span *s)
+{
+	size_t texts = (size_t)s->name_len + s->message_len, fixed = SPAN_ROOM + KEY_ROOM;
+
+	if (s->trace_state)
+		texts += strlen(s->trace_state);
+	if (s->has_link && s->link.trace_state)
+		texts += strlen(s->link.trace_state);
+	for (unsigned i = 0; i < s->nattrs; i++) {
+		fixed += keys[s->attrs[i].key].len + ATTR_ROOM;
+		texts += has_text(&s->attrs[i]) ? s->attrs[i].len : 0;
+	}
+	return fixed + BYTE_ROOM * texts;
 }
 
 void otlp_json_span(struct strbuf *out, const struct span *s)
 {
-	struct json_writer w;
+	size_t room = span_room(s);
+	char *p = strbuf_reserve(out, room), *mem;
 
-	json_init(&w, out);
-	json_open_object(&w, NULL);
-	add_ids(&w, s);
-	json_add_str(&w, "name", s->text + s->name_off, s->name_len);
-	json_add_u64(&w, "kind", s->kind);
-	json_add_u64_str(&w, "startTimeUnixNano", s->start_ns);
-	json_add_u64_str(&w, "endTimeUnixNano", s->end_ns);
-	if (s->nattrs) {
-		json_open_array(&w, "attributes");
-		for (unsigned i = 0; i < s->nattrs; i++)
-			add_attr(&w, s, &s->attrs[i]);
-		json_close_array(&w);
+	if (p) {
+		out->len += (size_t)(put_span(p, s) - p);
+		out->p[out->len] = '\0';
+		return;
 	}
-	if (s->dropped_attrs)
-		json_add_u64(&w, "droppedAttributesCount", s->dropped_attrs);
-	if (s->has_link)
-		add_link(&w, &s->link);
-	if (s->dropped_links)
-		json_add_u64(&w, "droppedLinksCount", s->dropped_links);
-	add_status(&w, s);
-	if (s->flags)
-		json_add_u64(&w, "flags", s->flags);
-	json_close_object(&w);
+	/* So near its limit the buffer takes what fits, as ever. */
+	mem = malloc(room);
+	if (mem)
+		strbuf_add(out, mem, (size_t)(put_span(mem, s) - mem));
+	else
+		out->truncated = true;
+	free(mem);
+}
+
+static void add_resource_value(struct json_writer *w, const struct resource_attr *a)
+{
+	char base64[SPAN_SIZE / 3 * 4 + 16];
+
+	switch (a->type) {
+	case SPAN_INT:
+		json_add_i64_str(w, "intValue", a->i);
+		break;
+	case SPAN_BOOL:
+		json_add_bool(w, "boolValue", a->i != 0);
+		break;
+	case SPAN_BYTES: {
+		size_t n = a->value_len < SPAN_SIZE ? a->value_len : SPAN_SIZE;
+		const char *end = put_base64(base64, a->value, n);
+
+		json_add_str(w, "bytesValue", base64 + 1, (size_t)(end - base64) - 2);
+		break;
+	}
+	default:
+		json_add_str(w, "stringValue", a->value, a->value_len);
+	}
 }
 
 static void add_resource(struct json_writer *w, const struct resource *r)
@@ -205,7 +403,9 @@ static void add_resource(struct json_writer *w, const struct resource *r)
 
 		json_open_object(w, NULL);
 		json_add_str(w, "key", a->key, strlen(a->key));
-		add_value(w, a->type, a->value, a->value_len, a->i, 0);
+		json_open_object(w, "value");
+		add_resource_value(w, a);
+		json_close_object(w);
 		json_close_object(w);
 	}
 	json_close_array(w);
