@@ -44,6 +44,7 @@ struct state {
 	struct span_pool *pool;
 	struct batch_processor *processor;
 	size_t batch;			/* spans of one export */
+	uint64_t left;			/* exports still to come, behind the running one */
 	char url[64];
 };
 
@@ -220,14 +221,28 @@ static void export_one(struct state *s, uint64_t i)
 	}
 }
 
+/* As the batch processor's queue when whole batches wait in it. */
+static size_t next_batch(void *ctx, struct span *const **spans)
+{
+	struct state *s = ctx;
+
+	if (!s->left)
+		return 0;
+	*spans = spans_of(s, s->batch > BATCH ? 0 : s->left - 1);
+	return s->batch;
+}
+
 static void run_chain(void *state, uint64_t n)
 {
 	struct state *s = state;
 
+	s->exporter->ahead = next_batch;
+	s->exporter->ahead_ctx = s;
 	pin_to_first_cpu(s);
-	while (n--)
-		export_one(s, n);
+	for (s->left = n; s->left--;)
+		export_one(s, s->left);
 	sched_setaffinity(0, sizeof(s->cpus), &s->cpus);
+	s->exporter->ahead = NULL;
 }
 
 static uint64_t latencies(void *state, double *out, uint64_t max)

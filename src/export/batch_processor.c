@@ -7,7 +7,9 @@
  * on the exporter thread, with every signal blocked; flush, shutdown and stats
  * on any other.  A span belongs to the producer until push(), to the exporter
  * thread until it goes back to the pool.  Spans that are popped but could not
- * be sent because the collector is away stay in batch[] and are given again.
+ * be sent because the collector is away stay in batch[] and are given again;
+ * those of the batch behind it, which the exporter encodes while it waits for
+ * an answer, are in ahead[].
  *
  * Waiting is by two event counts: "work" wakes the exporter thread, "progress"
  * wakes producers and flushers.  The producer signals work only when the tail
@@ -53,10 +55,12 @@ struct batch_processor {
 	/* producer's counters, relaxed: for stats */
 	counter queued, dropped_full, dropped_shutdown, blocked_ns, blocks;
 	atomic_uint high_water;
+	atomic_uint inflight;			/* exporter thread's, relaxed: for stats */
 
 	/* exporter thread */
-	struct span **batch;
+	struct span **batch, **ahead;
 	uint32_t nbatch;			/* in batch[], not through yet */
+	uint32_t nahead;			/* in ahead[]: their turn is next */
 	uint64_t batch_bytes;
 	uint64_t due;				/* when what waits now must go */
 
@@ -105,17 +109,18 @@ static void batch_put(struct batch_processor *b)
 	wake_signal(&b->progress);
 }
 
-/* As many spans as one request may have. */
-static void batch_load(struct batch_processor *b)
+/* As many spans as one request may have: how many. */
+static uint32_t batch_load(struct batch_processor *b, struct span **batch)
 {
 	struct span *s = NULL;
 	uint64_t bytes = 0;
+	uint32_t n = 0;
 
-	while (b->nbatch < b->cfg.batch_size && (s = span_queue_peek(&b->queue)) != NULL) {
-		if (b->nbatch && bytes + s->encoded_size > b->cfg.batch_bytes)
+	while (n < b->cfg.batch_size && (s = span_queue_peek(&b->queue)) != NULL) {
+		if (n && bytes + s->encoded_size > b->cfg.batch_bytes)
 			break;
 		bytes += s->encoded_size;
-		b->batch[b->nbatch++] = s;
+		batch[n++] = s;
 		span_queue_pop(&b->queue);
 	}
 	s = span_queue_peek(&b->queue);
@@ -123,6 +128,35 @@ static void batch_load(struct batch_processor *b)
 	/* What comes while this batch is under way counts from when it is seen. */
 	b->due = s ? clock_mono_ns() + b->cfg.delay_ns : UINT64_MAX;
 	wake_signal(&b->progress);
+	return n;
+}
+
+static bool is_whole(const struct batch_processor *b, uint32_t depth)
+{
+	return depth >= b->cfg.batch_size || load(&b->bytes_in) - load(&b->bytes_out) >= b->cfg.batch_bytes;
+}
+
+/* The exporter waits for an answer and could encode meanwhile: a batch that is whole leaves the queue before
+ * its turn. */
+static size_t batch_ahead(void *ctx, struct span *const **out)
+{
+	struct batch_processor *b = ctx;
+
+	if (!b->nahead && !is_aborted(b) && is_whole(b, span_queue_depth(&b->queue)))
+		b->nahead = batch_load(b, b->ahead);
+	*out = b->ahead;
+	return b->nahead;
+}
+
+/* Nothing is in batch[]: what was taken before its turn, if anything. */
+static void batch_advance(struct batch_processor *b)
+{
+	struct span **done = b->batch;
+
+	b->batch = b->ahead;
+	b->nbatch = b->nahead;
+	b->ahead = done;
+	b->nahead = 0;
 }
 
 static void note_outcome(struct batch_processor *b, const struct export_outcome *out, bool given_again, uint64_t ns)
@@ -176,7 +210,9 @@ static void batch_export(struct batch_processor *b)
 	struct export_outcome out;
 	bool again;
 
+	atomic_store_explicit(&b->inflight, b->nbatch, memory_order_relaxed);
 	b->exporter->ops->export(b->exporter, b->batch, b->nbatch, export_deadline(b), &out);
+	atomic_store_explicit(&b->inflight, 0, memory_order_relaxed);
 	again = out.result == EXPORT_REFUSED && !is_aborted(b) && out.accepted + out.rejected == 0;
 	note_outcome(b, &out, again, clock_mono_ns() - start);
 	if (!again)
@@ -237,8 +273,7 @@ static void step_batch(struct batch_processor *b, unsigned seen)
 
 static bool is_due(struct batch_processor *b, uint32_t depth)
 {
-	return depth >= b->cfg.batch_size || load(&b->bytes_in) - load(&b->bytes_out) >= b->cfg.batch_bytes ||
-		is_urgent(b) || clock_mono_ns() >= b->due;
+	return is_whole(b, depth) || is_urgent(b) || clock_mono_ns() >= b->due;
 }
 
 /* There is no batch: takes one that is due, or waits for spans. */
@@ -257,13 +292,25 @@ static void step_queue(struct batch_processor *b, unsigned seen)
 	}
 	if (depth && is_due(b, depth)) {
 		store(&b->wake_at, NO_MARK);
-		batch_load(b);
+		b->nbatch = batch_load(b, b->batch);
 		return;
 	}
 	if (!depth)
 		b->due = UINT64_MAX;
 	if (depth || load(&b->wake_at) == head + 1)
 		wait_for_work(b, seen, b->due);
+}
+
+/* Nobody waits for an answer any more. */
+static void discard_all(struct batch_processor *b)
+{
+	batch_discard(b);
+	batch_advance(b);
+	while (b->nbatch || span_queue_depth(&b->queue)) {
+		if (!b->nbatch)
+			b->nbatch = batch_load(b, b->batch);
+		batch_discard(b);
+	}
 }
 
 static void *run(void *ctx)
@@ -273,13 +320,10 @@ static void *run(void *ctx)
 	for (;;) {
 		unsigned seen = wake_load(&b->work);
 
-		if (is_aborted(b)) {
-			batch_discard(b);
-			while (span_queue_depth(&b->queue)) {
-				batch_load(b);
-				batch_discard(b);
-			}
-		}
+		if (is_aborted(b))
+			discard_all(b);
+		if (!b->nbatch)
+			batch_advance(b);
 		if (b->nbatch)
 			step_batch(b, seen);
 		else if (load(&b->stop_deadline) && !span_queue_depth(&b->queue))
@@ -426,6 +470,7 @@ void batch_processor_stats(struct batch_processor *b, struct batch_stats *out)
 	out->dropped_shutdown = load(&b->dropped_shutdown);
 	out->blocked_ns = load(&b->blocked_ns);
 	out->blocks = load(&b->blocks);
+	out->inflight = atomic_load_explicit(&b->inflight, memory_order_relaxed);
 	out->queue_high_water = atomic_load_explicit(&b->high_water, memory_order_relaxed);
 	out->circuit_open = atomic_load_explicit(&b->exporter->circuit_open, memory_order_acquire);
 }
@@ -482,10 +527,14 @@ int batch_processor_start(struct batch_processor **out, const struct batch_confi
 	wake_init(&b->progress);
 	pthread_mutex_init(&b->lock, NULL);
 	b->batch = calloc(cfg->batch_size, sizeof(*b->batch));
+	b->ahead = calloc(cfg->batch_size, sizeof(*b->ahead));
+	exporter->ahead = batch_ahead;
+	exporter->ahead_ctx = b;
 	err = span_queue_init(&b->queue, cfg->queue_size);
 	if (!err)
-		err = b->batch ? thread_start(b) : -ENOMEM;
+		err = b->batch && b->ahead ? thread_start(b) : -ENOMEM;
 	if (err) {
+		exporter->ahead = NULL;
 		b->exporter = NULL;	/* still the caller's */
 		batch_processor_free(b);
 		return err;
@@ -505,5 +554,6 @@ void batch_processor_free(struct batch_processor *b)
 	span_queue_fini(&b->queue);
 	pthread_mutex_destroy(&b->lock);
 	free(b->batch);
+	free(b->ahead);
 	free(b);
 }

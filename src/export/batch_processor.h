@@ -33,6 +33,7 @@ struct batch_stats {
 	 * good.  queued = exported + rejected + failed + spooled + dropped_shutdown
 	 * once all is through. */
 	uint64_t spooled, unspooled, spool_rejected;
+	uint64_t inflight;		/* given to the exporter, which is at it */
 	uint64_t batches, bytes, wire_bytes, retries, blocked_ns, blocks;
 	uint32_t queue_high_water, largest_batch;
 	uint64_t last_success_mono_ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compression of batches: which library, and the output buffer.  Runs on the
- * thread that owns the struct (the exporter's); state and buffer live as long
+ * Compression of batches: which library, and the output buffers.  Runs on the
+ * thread that owns the struct (the exporter's); state and buffers live as long
  * as it does.
  */
 #include "config.h"
@@ -13,8 +13,8 @@
 struct gzip {
 	const struct gzip_ops *ops;
 	void *state;
-	uint8_t *out;
-	size_t cap;
+	struct { uint8_t *mem; size_t cap; } out[2];
+	unsigned turn;
 };
 
 const struct gzip_ops *const gzip_libraries[] = {
@@ -66,29 +66,39 @@ void gzip_free(struct gzip *g)
 	if (!g)
 		return;
 	g->ops->free(g->state);
-	free(g->out);
+	free(g->out[0].mem);
+	free(g->out[1].mem);
 	free(g);
 }
 
-int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out, size_t *len)
+/* The output buffer whose turn it is, with that much room; NULL: no memory. */
+static uint8_t *output_get(struct gzip *g, size_t room)
 {
-	size_t room = g->ops->bound(g->state, n);
-	int64_t got;
-
-	if (room > g->cap) {
+	g->turn ^= 1;
+	if (room > g->out[g->turn].cap) {
 		/* Half as much again: batches differ a little. */
 		uint8_t *mem = malloc(GZIP_HEADROOM + room + room / 2);
 
 		if (!mem)
-			return -ENOMEM;
-		free(g->out);
-		g->out = mem;
-		g->cap = room + room / 2;
+			return NULL;
+		free(g->out[g->turn].mem);
+		g->out[g->turn].mem = mem;
+		g->out[g->turn].cap = room + room / 2;
 	}
-	got = g->ops->encode(g->state, in, n, g->out + GZIP_HEADROOM, g->cap);
+	return g->out[g->turn].mem + GZIP_HEADROOM;
+}
+
+int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out, size_t *len)
+{
+	uint8_t *mem = output_get(g, g->ops->bound(g->state, n));
+	int64_t got;
+
+	if (!mem)
+		return -ENOMEM;
+	got = g->ops->encode(g->state, in, n, mem, g->out[g->turn].cap);
 	if (got < 0)
 		return (int)got;
-	*out = g->out + GZIP_HEADROOM;
+	*out = mem;
 	*len = (size_t)got;
 	return 0;
 }

@@ -31,8 +31,8 @@ struct gzip;
 /* library: a name, or NULL for the fastest for this level. */
 int gzip_new(struct gzip **out, const char *library, int level);	/* -EINVAL: no such library or level */
 void gzip_free(struct gzip *g);
-/* *out is valid until the next call; GZIP_HEADROOM bytes before it may be
- * written, too. */
+/* *out is valid until the next call but one: a body can be made while another is under way.  GZIP_HEADROOM bytes
+ * before it may be written, too. */
 #define GZIP_HEADROOM 8u
 int gzip_encode(struct gzip *g, const uint8_t *in, size_t n, const uint8_t **out, size_t *len);
 /* The plain bytes of one member, into sb with GZIP_HEADROOM before them; as

@@ -42,6 +42,8 @@ struct http_transport {
 	size_t len, cap;
 	bool too_large;
 	struct http_reply *reply;	/* of the running post */
+	void (*idle)(void *ctx);
+	void *idle_ctx;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -390,6 +392,7 @@ static int ms_until(uint64_t until)
 static int transfer_run(struct http_transport *t, uint64_t deadline)
 {
 	struct curl_waitfd stop = { .fd = t->abort_fd, .events = CURL_WAIT_POLLIN };
+	bool idle = t->idle && t->connected;
 	int running = 1, left;
 	CURLMsg *msg;
 
@@ -406,7 +409,11 @@ static int transfer_run(struct http_transport *t, uint64_t deadline)
 			t->reply->result = HTTP_TIMEOUT;
 			return -1;
 		}
-		t->curl.multi_poll(t->multi, &stop, 1, ms_until(deadline), NULL);
+		if (idle)
+			t->idle(t->idle_ctx);
+		else
+			t->curl.multi_poll(t->multi, &stop, 1, ms_until(deadline), NULL);
+		idle = false;
 	}
 	while ((msg = t->curl.multi_info_read(t->multi, &left)) != NULL)
 		if (msg->msg == CURLMSG_DONE)
@@ -471,6 +478,12 @@ void http_transport_post(struct http_transport *t, const uint8_t *body, size_t l
 		post_once(t, body, len, deadline);
 	}
 	t->reply = NULL;
+}
+
+void http_transport_set_idle(struct http_transport *t, void (*idle)(void *ctx), void *ctx)
+{
+	t->idle = idle;
+	t->idle_ctx = ctx;
 }
 
 int http_transport_wait(struct http_transport *t, uint64_t until)

@@ -56,6 +56,9 @@ void http_transport_free(struct http_transport *t);
 /* deadline: CLOCK_MONOTONIC ns. */
 void http_transport_post(struct http_transport *t, const uint8_t *body, size_t len, uint64_t deadline,
 			 struct http_reply *reply);
+/* What to do with the time in which an answer is awaited: called once a post at the most, on its thread, when
+ * the request is out on a connection that was there before.  NULL: nothing. */
+void http_transport_set_idle(struct http_transport *t, void (*idle)(void *ctx), void *ctx);
 /* Sleeps until then unless aborted: 0, or -ECANCELED. */
 int http_transport_wait(struct http_transport *t, uint64_t until);
 /* Any thread, async-signal-safe; final. */

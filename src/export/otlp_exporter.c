@@ -5,7 +5,8 @@
  * thread, which owns everything here; abort() alone may come from elsewhere
  * and only reaches the transport.
  *
- * The body of a batch is made once; attempts send the same bytes.
+ * The body of a batch is made once; attempts send the same bytes.  While the
+ * answer is awaited the body of the next batch is made, where one waits.
  */
 #include "config.h"
 #include "export/otlp_exporter.h"
@@ -25,6 +26,14 @@
 #include "export/otlp_response.h"
 #include "export/retry.h"
 
+/* A compressed request that was made before its turn.  Its spans are told by their ids. */
+struct ahead {
+	const uint8_t *body;
+	size_t len, plain;
+	size_t n;			/* spans, 0: there is none */
+	uint8_t first[8], last[8];
+};
+
 struct otlp_exporter {
 	struct span_exporter base;
 	struct otlp_endpoint endpoint;
@@ -34,6 +43,7 @@ struct otlp_exporter {
 	struct gzip *gzip;		/* NULL: not compressed */
 	struct strbuf json;
 	struct strbuf plain;		/* of a gzipped body that must go out plain */
+	struct ahead ahead;
 	struct retry retry;
 	struct breaker breaker;
 	const struct log *log;
@@ -222,6 +232,7 @@ static int make_body(struct otlp_exporter *e, struct span *const *spans, size_t 
 {
 	int err;
 
+	e->ahead.n = 0;			/* its place is taken now, or by the next one */
 	if (e->protocol != OTLP_HTTP_JSON)
 		return otlp_encode_spans(e->encoder, spans, n, body, len);
 	err = otlp_json_spans(&e->json, spans, n);
@@ -246,14 +257,50 @@ static void send_encoded(struct otlp_exporter *e, const uint8_t *body, size_t le
 	send_compressed(e, body, len, n, deadline, out);
 }
 
+/* While an answer is awaited: the next batch.  A body that is not compressed stays where the encoder has made
+ * it, so there can be no second one. */
+static void ahead_make(void *ctx)
+{
+	struct otlp_exporter *e = ctx;
+	struct span *const *spans;
+	const uint8_t *body;
+	size_t len, n = e->base.ahead && e->gzip ? e->base.ahead(e->base.ahead_ctx, &spans) : 0;
+
+	if (!n || e->ahead.n || make_body(e, spans, n, &body, &len) < 0)
+		return;
+	if (gzip_encode(e->gzip, body, len, &e->ahead.body, &e->ahead.len) < 0)
+		return;
+	e->ahead.plain = len;
+	e->ahead.n = n;
+	memcpy(e->ahead.first, spans[0]->span_id, sizeof(e->ahead.first));
+	memcpy(e->ahead.last, spans[n - 1]->span_id, sizeof(e->ahead.last));
+}
+
+static bool is_ahead(const struct otlp_exporter *e, struct span *const *spans, size_t n)
+{
+	const struct ahead *a = &e->ahead;
+
+	return a->n == n && !memcmp(a->first, spans[0]->span_id, sizeof(a->first)) &&
+	       !memcmp(a->last, spans[n - 1]->span_id, sizeof(a->last));
+}
+
 /* Sends spans in one request, or in halves where one would be too large. */
 static void send_spans(struct otlp_exporter *e, struct span *const *spans, size_t n, uint64_t deadline,
 		       struct export_outcome *out)
 {
 	const uint8_t *body;
 	size_t len;
-	int err = make_body(e, spans, n, &body, &len);
+	int err;
 
+	if (is_ahead(e, spans, n)) {
+		struct ahead a = e->ahead;
+
+		e->ahead.n = 0;
+		out->bytes += a.plain;
+		send_compressed(e, a.body, a.len, n, deadline, out);
+		return;
+	}
+	err = make_body(e, spans, n, &body, &len);
 	if (err == -E2BIG && n > 1) {
 		send_spans(e, spans, n / 2, deadline, out);
 		if (out->result == EXPORT_OK || out->result == EXPORT_PARTIAL)
@@ -430,6 +477,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 		err = http_transport_new(&e->transport, &http, why, whylen);
 	if (err)
 		return err;
+	http_transport_set_idle(e->transport, ahead_make, e);
 	snprintf(why, whylen, "compression level or library not available");
 	if (cfg->gzip)
 		err = gzip_new(&e->gzip, cfg->gzip_library, cfg->gzip_level ? cfg->gzip_level : GZIP_LEVEL_MIN);
@@ -456,6 +504,15 @@ int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config 
 	}
 	*out = &e->base;
 	return 0;
+}
+
+void otlp_exporter_load_peer(const struct span_exporter *base, struct otlp_peer *out)
+{
+	const struct otlp_endpoint *p = &((const struct otlp_exporter *)base)->endpoint;
+	bool is_path = p->unix_path[0] != '\0';
+
+	snprintf(out->address, sizeof(out->address), "%s", is_path ? p->unix_path : p->host);
+	out->port = is_path ? 0 : (int64_t)p->port;
 }
 
 const char *otlp_exporter_shown(const struct span_exporter *e)

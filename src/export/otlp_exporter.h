@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/log.h"
 #include "export/otlp_endpoint.h"
 #include "export/span_exporter.h"
@@ -40,7 +41,10 @@ int otlp_http_exporter_new(struct span_exporter **out, const struct otlp_config 
  * GRPC_FRAME bytes before body must be writable. */
 void otlp_exporter_post(struct span_exporter *e, const uint8_t *body, size_t len, bool gzipped, size_t spans,
 			uint64_t deadline, struct export_outcome *out);
-/* Where it goes, for messages: scheme, host, port. */
+/* Where it goes, as server.address and server.port; port 0: the address is a socket's path. */
+struct otlp_peer { char address[256]; int64_t port; };
+void otlp_exporter_load_peer(const struct span_exporter *e, struct otlp_peer *out);
+/* The same for messages: scheme, host, port. */
 const char *otlp_exporter_shown(const struct span_exporter *e);
 
 #endif

@@ -53,6 +53,10 @@ struct span_exporter {
 	 * it then waits for a dead collector.  Read by the producer. */
 	atomic_bool failing;
 	atomic_bool circuit_open;
+	/* The caller's, may be NULL: the spans that export() will be given next, if a whole batch waits, else 0.  Asked
+	 * on the exporter thread while an answer is awaited, so that they are encoded in that time. */
+	size_t (*ahead)(void *ctx, struct span *const **spans);
+	void *ahead_ctx;
 };
 
 #endif

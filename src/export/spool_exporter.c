@@ -205,6 +205,8 @@ static void spool_export(struct span_exporter *base, struct span *const *spans, 
 	uint64_t now;
 
 	*out = (struct export_outcome){ .rpc_status = -1 };
+	e->inner->ahead = base->ahead;
+	e->inner->ahead_ctx = base->ahead_ctx;
 	if (drain(e, deadline, &late) && clock_mono_ns() >= e->retry_at) {
 		now = clock_mono_ns();
 		e->inner->ops->export(e->inner, spans, n, deadline - now < TRY_NS ? deadline : now + TRY_NS, out);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <tracer/error.h>
 #include "base/clock.h"
+#include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
 #include "fake_collector.h"
 #include "otlp_samples.h"
@@ -223,6 +224,66 @@ START_TEST(test_split)
 }
 END_TEST
 
+/* What is exported next, as the batch processor tells it. */
+struct next { struct span *const *spans; size_t n; unsigned asked; };
+
+static size_t tell_next(void *ctx, struct span *const **out)
+{
+	struct next *next = ctx;
+
+	next->asked++;
+	*out = next->spans;
+	return next->n;
+}
+
+/* Request number i has just these spans. */
+static void check_request(struct fixture *f, size_t i, struct span *const *spans, size_t n)
+{
+	const struct fake_request *r = &f->fake.requests[i];
+	struct otlp_encoder *e;
+	const uint8_t *body;
+	size_t len;
+
+	ck_assert_int_eq(otlp_encoder_new(&e, OTLP_REQUEST_MAX), 0);
+	ck_assert_int_eq(otlp_encode_spans(e, spans, n, &body, &len), 0);
+	ck_assert_uint_eq(r->plain_len, len);
+	ck_assert_mem_eq(r->plain, body, len);
+	otlp_encoder_free(e);
+}
+
+/* While an answer is awaited the next batch is encoded: it arrives as it is, also behind a retry, and nothing of
+ * it where another one is exported in its place. */
+START_TEST(test_ahead)
+{
+	static const struct fake_step steps[] = { { .status = 200 }, { .status = 200 }, { .status = 503 }, { .status = 200 } };
+	static const struct { size_t from, n; } order[] = { { 0, 20 }, { 10, 20 }, { 20, 20 }, { 5, 30 }, { 0, 1 }, { 0, 20 } };
+	enum { ORDER = sizeof(order) / sizeof(order[0]) };
+	struct otlp_config cfg = { .gzip = _i == 0 };
+	struct next next = { 0 };
+	struct fixture f;
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, steps, 4);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	f.exporter->ahead = tell_next;
+	f.exporter->ahead_ctx = &next;
+	for (size_t i = 0; i < ORDER; i++) {
+		/* The one behind the third is not what was told. */
+		size_t k = i == 2 ? 0 : i + 1;
+
+		next.spans = f.spans + order[k % ORDER].from;
+		next.n = k < ORDER ? order[k].n : 0;
+		f.exporter->ops->export(f.exporter, f.spans + order[i].from, order[i].n, clock_mono_ns() + 20 * SECOND, &f.out);
+		ck_assert_uint_eq(f.out.accepted, order[i].n);
+		ck_assert_uint_eq(f.out.attempts, i == 2 ? 2 : 1);
+		check_request(&f, f.fake.nrequests - 1, f.spans + order[i].from, order[i].n);
+		ck_assert_uint_eq(f.out.bytes, f.fake.requests[f.fake.nrequests - 1].plain_len);
+	}
+	ck_assert_int_eq(next.asked > 0, cfg.gzip);	/* only what is compressed has a buffer of its own */
+	fixture_fini(&f);
+}
+END_TEST
+
 /* Nobody there: refused at once, held, said once; then it comes up. */
 START_TEST(test_refused_then_there)
 {
@@ -382,6 +443,7 @@ int main(void)
 	tcase_add_test(tcase, test_dead_proxy);
 	tcase_add_test(tcase, test_request);
 	tcase_add_test(tcase, test_split);
+	tcase_add_loop_test(tcase, test_ahead, 0, 2);
 	tcase_add_test(tcase, test_refused_then_there);
 	tcase_add_test(tcase, test_abort);
 	suite_add_tcase(suite, tcase);
