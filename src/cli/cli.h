@@ -25,6 +25,10 @@ void cli_usage(const struct tracer_options *o);		/* as --help asks */
 void cli_print_config(const struct tracer_options *o);
 int cli_print_options(const char *form);		/* names, markdown, man */
 
+/* Goes on in a child that the program's life does not hang on: -1 there; in the front, which stays until the
+ * child has ended, an exit status. */
+int cli_guard_start(void);
+
 /* Handlers are there from start to stop; inherit gets what was before. */
 void cli_signals_start(struct tracer_inherit *inherit, bool attaching);
 void cli_signals_set_session(struct tracer_session *s, int attached);

@@ -77,6 +77,15 @@ static int option_set(const struct tracer_options *o, const char *name)
 	return value[0] && strcmp(value, "no") && strcmp(value, "none");
 }
 
+/* The engine that changes the program that it is attached to. */
+static int in_process(const struct tracer_options *o)
+{
+	char value[32];
+
+	tracer_options_format(o, "engine", value, sizeof(value));
+	return !strncmp(value, "inproc", 6);
+}
+
 static int quiet(const struct tracer_options *o)
 {
 	char value[16];
@@ -179,7 +188,8 @@ static int start(const struct tracer_options *o, char **argv)
 		return usage_error("nothing to trace: tracer [OPTIONS] COMMAND [ARG...], or -p PID  (tracer --help)");
 	if (argv[0] && (attach || replay))
 		return usage_error(attach ? "-p attaches to what runs: it takes no command" : "--replay takes no command");
-	return run(o, argv);
+	r = attach && in_process(o) ? cli_guard_start() : -1;
+	return r < 0 ? run(o, argv) : r;
 }
 
 int main(int argc, char **argv)

@@ -110,6 +110,7 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 	}
 	if (name[name_length(name)])
 		cfg->variant = name + name_length(name) + 1;
+	cfg->named = true;
 	r = ops->probe(cfg, why, whylen);
 	if (r >= 0)
 		*out = ops;

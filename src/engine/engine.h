@@ -75,6 +75,7 @@ struct engine_config {
 	uint32_t overflow;		/* enum engine_overflow */
 	enum tracer_clock_source clock;
 	const char *variant;		/* "inproc:sud-prctl" -> "sud-prctl"; NULL: choose */
+	bool named;			/* the user named the engine: it was not found by auto */
 	bool seccomp_filter;		/* allowed to use one (probe and conditions still decide) */
 	bool job_control;		/* stopped by the terminal, the program takes us along (SIGSTOP to our own process) */
 	bool pin;			/* keep the supervisor beside its tracee's CPU where that pays */

@@ -80,7 +80,7 @@ static void group_inherit(const struct sup_task *parent, const struct sup_task *
 
 /* ---- tasks ---- */
 
-static struct inproc_task *task_new(struct inproc *e)
+struct inproc_task *inproc_task_new(struct inproc *e)
 {
 	struct inproc_task *it = e->free_task;
 
@@ -103,8 +103,10 @@ static void slot_put(struct inproc *e, struct inproc_task *it)
 	it->have_slot = false;
 }
 
-static bool slot_get(struct inproc *e, struct inproc_task *it)
+bool inproc_slot_get(struct inproc *e, struct inproc_task *it)
 {
+	if (it->have_slot)
+		return true;
 	it->have_slot = arena_slot_get(e->arena, &it->slot, &it->ring) == 0;
 	return it->have_slot;
 }
@@ -132,7 +134,7 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 	if (!pt || child->hook)
 		return;
 	group_inherit(parent, child);
-	it = task_new(e);
+	it = inproc_task_new(e);
 	if (!it)
 		return;
 	if (flags & CLONE_VM) {
@@ -154,7 +156,7 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 	}
 	if (!it->mm || pt->mode != INPROC_ON || !task_block_read(parent, &it->birth))
 		return;
-	if (!slot_get(e, it)) {
+	if (!inproc_slot_get(e, it)) {
 		/* a call of a task that has no slot must not find the agent */
 		s->stats[ENGINE_STAT_FALLBACKS]++;
 		return;
@@ -207,6 +209,8 @@ static void child_refuse(struct inproc *e, struct sup_task *t, struct arch_regs 
 	it->mode = INPROC_OFF;
 	if (it->birth.magic == AGENT_MAGIC && regs->r.rip == it->mm->image + agent_image.after) {
 		regs->r.rip = regs->r.rcx = it->birth.cont;
+		if (it->mm->attached)
+			regs->r.gs_base = 0;
 		tracee_regs_set(t->base.tid, regs);
 	}
 	trap_fall_back(e, t, "there is no slot left for it");
@@ -223,7 +227,7 @@ static struct inproc_task *orphan_new(struct inproc *e, struct sup_task *t)
 	if (tracee_regs_load(t->base.tid, &regs) < 0 || !regs.r.gs_base ||
 	    mem_read(&t->base.group->mem, regs.r.gs_base, &b, sizeof(b)) != sizeof(b) || b.magic != AGENT_MAGIC)
 		return NULL;
-	it = task_new(e);
+	it = inproc_task_new(e);
 	if (!it)
 		return NULL;
 	t->hook = it;
@@ -237,7 +241,7 @@ static struct inproc_task *orphan_new(struct inproc *e, struct sup_task *t)
 	it->mm->known = true;
 	it->mm->closed = true;
 	it->birth = b;
-	it->mode = slot_get(e, it) ? INPROC_ON : INPROC_OFF;
+	it->mode = inproc_slot_get(e, it) ? INPROC_ON : INPROC_OFF;
 	return it;
 }
 
@@ -291,7 +295,7 @@ static void on_exec(struct supervisor *s, struct sup_task *t)
 	const char *why = NULL;
 
 	if (!it) {
-		it = t->hook = task_new(e);
+		it = t->hook = inproc_task_new(e);
 		if (!it)
 			return;
 	}
@@ -307,7 +311,7 @@ static void on_exec(struct supervisor *s, struct sup_task *t)
 	it->step_site = 0;
 	if (!it->mm)
 		return;
-	if (!it->have_slot && !slot_get(e, it))
+	if (!it->have_slot && !inproc_slot_get(e, it))
 		why = "there is no slot left for it";
 	if (!why && boot_start(e, t, &why))
 		return;
@@ -320,13 +324,23 @@ static void on_death(struct supervisor *s, struct sup_task *t)
 	task_put(inproc_from(s), t);
 }
 
-static void on_detach(struct supervisor *s, struct sup_task *t)
+static void on_attach(struct supervisor *s, struct sup_task *t)
+{
+	attach_start(inproc_from(s), t);
+}
+
+static bool on_trap(struct supervisor *s, struct sup_task *t)
+{
+	return attach_join(inproc_from(s), t);
+}
+
+static bool on_detach(struct supervisor *s, struct sup_task *t)
 {
 	struct inproc *e = inproc_from(s);
 	struct inproc_task *it = inproc_of(t);
 
 	if (!it)
-		return;
+		return true;
 	if (it->mm)
 		boot_settle(e, t);
 	if (it->mm && it->mm->known && !it->mm->off) {
@@ -335,7 +349,10 @@ static void on_detach(struct supervisor *s, struct sup_task *t)
 	}
 	if (it->mm)
 		trap_leave(e, t);
+	if (!attach_end(e, t))
+		return false;
 	task_put(e, t);
+	return true;
 }
 
 static bool on_signal(struct supervisor *s, struct sup_task *t, const siginfo_t *info)
@@ -369,6 +386,8 @@ static const struct sup_hooks hooks = {
 	.on_group_free = on_group_free,
 	.on_signal = on_signal,
 	.resume_how = resume_how,
+	.on_attach = on_attach,
+	.on_trap = on_trap,
 	.on_detach = on_detach,
 };
 
@@ -386,8 +405,8 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 			 cfg->variant);
 		return -TRACER_ERR_USAGE;
 	}
-	if (!cfg->argv) {
-		snprintf(why, whylen, "the in-process engine cannot attach to running programs yet; use --engine ptrace");
+	if (!cfg->argv && (!cfg->named || (cfg->variant && !strcmp(cfg->variant, "sud-prctl")))) {
+		snprintf(why, whylen, "the in-process engine attaches to running programs only by --engine inproc");
 		return -TRACER_ERR_ENGINE;
 	}
 	/* A child of vfork shares its parent's patched memory: it cannot be let go without the parent. */

@@ -7,6 +7,7 @@
  *	engine_inproc.c     the vtable, the probe, the supervisor's hooks
  *	inproc_arena.c      shared memory: the image of the agent, the rings
  *	inproc_boot.c       the agent goes into a new program
+ *	inproc_attach.c     ... and into a running one, and out of it
  *	inproc_mm.c         what was patched in an address space
  *	inproc_file.c       files whose call sites are known, and patched copies of them
  *	inproc_cache.c      what is known of files, from run to run
@@ -80,6 +81,9 @@ struct inproc_mm {
 	bool known;			/* the addresses below were learnt */
 	bool closed;			/* what was patched before is not known: no more patches */
 	bool off;			/* traced by stops from now on */
+	bool attached;			/* it ran before us */
+	bool pinned;			/* attached: somebody may still be in the agent */
+	uint64_t insn;			/* attached: a system call instruction of the program */
 	uint64_t image, slots, rings, modules;
 	uint64_t text_base, text_end;	/* of the executable, where its last page has room; else 0 */
 	struct inproc_sites *sites;
@@ -178,8 +182,15 @@ static inline struct inproc *inproc_from(struct supervisor *s)
 }
 
 struct inproc_group *inproc_group_of(const struct sup_task *t);
+struct inproc_task *inproc_task_new(struct inproc *e);	/* NULL: no memory */
+bool inproc_slot_get(struct inproc *e, struct inproc_task *it);	/* it has one, or there is none left */
 
 /* inproc_arena.c */
+static inline uint64_t arena_slots_size(const struct inproc_arena *a)
+{
+	return (uint64_t)a->nslots * AGENT_SLOT_SIZE;
+}
+
 int arena_open(struct inproc_arena **out, const struct supervisor *s);
 /* Whether the limits leave room for a ring at least, and for the image. */
 bool arena_probe(uint64_t ring_size);
@@ -260,7 +271,28 @@ void module_sites_load_all(struct inproc *e, struct sup_task *t);
 /* At the exec event: what the kernel has mapped. */
 void module_boot(struct inproc *e, struct sup_task *t, const struct inproc_auxv *av, struct agent_module out[2]);
 
+/* inproc_attach.c */
+/* At the attach, before any stop.  False from the next two: the task died, and that was told. */
+void attach_start(struct inproc *e, struct sup_task *t);
+/* A trap of ours: a task of a program that is attached to joins those that record themselves. */
+bool attach_join(struct inproc *e, struct sup_task *t);
+/* The task is out of the agent and about to be let go: the last one unmaps it. */
+bool attach_end(struct inproc *e, struct sup_task *t);
+/* All tasks of the address space have joined. */
+bool attach_complete(struct inproc *e, const struct inproc_mm *mm);
+bool attach_in_agent(const struct inproc *e, const struct inproc_mm *mm, uint64_t ip);
+
 /* inproc_remote.c */
+/* Calls by a task that stands in a trap of ours. */
+struct remote {
+	struct arch_regs saved;
+	uint64_t mask, insn;
+	bool stopped;			/* by job control meanwhile */
+};
+int remote_open(struct sup_task *t, struct remote *r, uint64_t insn);
+int64_t remote_run(struct sup_task *t, struct remote *r, uint64_t nr, const uint64_t args[6]);
+void remote_close(struct sup_task *t, struct remote *r);
+#define REMOTE_RUN(t, r, nr, ...) remote_run(t, r, nr, (const uint64_t[6]){ __VA_ARGS__ })
 /* Maps room for stubs within reach of near: its address, or 0.  The task may be dead then (gone). */
 uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size);
 
@@ -268,6 +300,9 @@ uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size);
 bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info);
 /* Dispatch of one task on or off by ptrace. */
 int trap_arm(const struct inproc *e, struct sup_task *t, bool on);
+bool trap_armed(const struct sup_task *t);	/* the program itself uses it */
+/* It died in a call of ours: that is told now, and t is no more. */
+void trap_gone(struct inproc *e, struct sup_task *t);
 /* The process goes on by stops; why is for the user. */
 void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why);
 /* A task of a process that fell back stands still: out of the agent with it. */

@@ -316,6 +316,9 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 	code.n = (size_t)n;
 	if (patch_choose(&code, at, nr, p) < 0)
 		return false;
+	/* somebody may have been in there before us, and come back */
+	if (p->form == PATCH_AFTER && mm->attached)
+		return false;
 	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
 		return false;
 	areas_init(e, mm);
@@ -341,7 +344,7 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
 
-	if (mm->closed || (site->patched && site_valid(t, site)))
+	if (mm->closed || (site->patched && site_valid(t, site)) || (mm->attached && !attach_complete(e, mm)))
 		return;
 	site->patched = false;
 	if (!patch_plan(e, t, mm, site->at, nr, &site->patch)) {

@@ -5,6 +5,10 @@
  * addresses of their own, code made at run time).  Supervisor thread.  All
  * signals are blocked meanwhile, so nothing but death comes in between; a
  * death is kept for the caller to hand on (it->gone).
+ *
+ * remote_call() is for a task whose call has just trapped.  remote_open() to
+ * remote_close() are for one that stands in a trap of ours and may have been
+ * interrupted in a call.
  */
 #include "config.h"
 #include "engine/inproc.h"
@@ -15,19 +19,20 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define PAGE 4096u
 #define LOWEST 0x10000u		/* the usual vm.mmap_min_addr */
 #define STOPS_MAX 64
 
-/* The next stop of the call: 0, or -ESRCH. */
-static int call_step(struct sup_task *t)
+/* On to the next stop of this kind: 0, or -ESRCH.  *stopped: it met a stop by job control. */
+static int step_to(struct sup_task *t, enum tracee_resume how, uint8_t kind, bool *stopped)
 {
 	struct inproc_task *it = inproc_of(t);
 	struct stop stop;
 
 	for (unsigned i = 0; i < STOPS_MAX; i++) {
-		if (tracee_resume(t->base.tid, TRACEE_CALL, 0) < 0)
+		if (tracee_resume(t->base.tid, how, 0) < 0)
 			return -ESRCH;
 		if (tracee_wait(t->base.tid, &it->gone_status, true, &it->gone_usage) != t->base.tid)
 			return -ESRCH;
@@ -36,10 +41,18 @@ static int call_step(struct sup_task *t)
 			return -ESRCH;
 		}
 		stop_parse(it->gone_status, &stop);
-		if (stop.kind == STOP_CALL)
+		if (stop.kind == kind)
 			return 0;
+		*stopped |= stop.kind == STOP_GROUP || (stop.kind == STOP_SIGNAL && stop.sig == SIGSTOP);
 	}
 	return -ESRCH;
+}
+
+static int call_step(struct sup_task *t)
+{
+	bool stopped;
+
+	return step_to(t, TRACEE_CALL, STOP_CALL, &stopped);
 }
 
 static int64_t remote_call(struct sup_task *t, uint64_t nr, const uint64_t args[6])
@@ -72,6 +85,56 @@ static int64_t remote_call(struct sup_task *t, uint64_t nr, const uint64_t args[
 	tracee_mask_set(t->base.tid, mask);
 	return ret;
 }
+
+/* ---- many calls, by an instruction that is not the agent's ---- */
+
+int remote_open(struct sup_task *t, struct remote *r, uint64_t insn)
+{
+	*r = (struct remote){ .insn = insn };
+	if (tracee_regs_load(t->base.tid, &r->saved) < 0 || tracee_mask_load(t->base.tid, &r->mask) < 0)
+		return -ESRCH;
+	tracee_mask_set(t->base.tid, ~(uint64_t)0);
+	return 0;
+}
+
+int64_t remote_run(struct sup_task *t, struct remote *r, uint64_t nr, const uint64_t args[6])
+{
+	struct arch_regs regs = r->saved;
+
+	if (inproc_of(t)->gone)
+		return -ESRCH;
+	regs.r.rip = r->insn;
+	regs.r.rax = nr;
+	regs.r.orig_rax = (unsigned long long)-1ll;
+	regs.r.rdi = args[0];
+	regs.r.rsi = args[1];
+	regs.r.rdx = args[2];
+	regs.r.r10 = args[3];
+	regs.r.r8 = args[4];
+	regs.r.r9 = args[5];
+	if (tracee_regs_set(t->base.tid, &regs) < 0 || step_to(t, TRACEE_CALL, STOP_CALL, &r->stopped) < 0 ||
+	    step_to(t, TRACEE_CALL, STOP_CALL, &r->stopped) < 0 || tracee_regs_load(t->base.tid, &regs) < 0)
+		return -ESRCH;
+	return (int64_t)regs.r.rax;
+}
+
+/* In a trap again, where the kernel has still to decide whether the call that it had interrupted is
+ * restarted: by signals that it finds then, not by what it found before. */
+void remote_close(struct sup_task *t, struct remote *r)
+{
+	if (inproc_of(t)->gone)
+		return;
+	tracee_interrupt(t->base.tid);
+	if (step_to(t, TRACEE_CONT, STOP_TRAP, &r->stopped) < 0)
+		return;
+	tracee_regs_set(t->base.tid, &r->saved);
+	tracee_mask_set(t->base.tid, r->mask);
+	/* what would have stopped it meanwhile stops it now */
+	if (r->stopped)
+		syscall(SYS_tgkill, t->base.group->pid, t->base.tid, SIGSTOP);
+}
+
+/* ---- room for stubs ---- */
 
 /* The highest free place of size bytes below the mappings that at lies in, with a page to spare. */
 static uint64_t place_below(pid_t pid, uint64_t at, uint64_t size)

@@ -26,6 +26,7 @@
 #define PR_SECCOMP 22
 #define PR_SET_DUMPABLE 4
 #define SET_DISPATCH_CONFIG 0x4210	/* PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, Linux 6.4 */
+#define GET_DISPATCH_CONFIG 0x4211
 
 struct dispatch_config { uint64_t mode, selector, offset, len; };
 
@@ -38,6 +39,20 @@ int trap_arm(const struct inproc *e, struct sup_task *t, bool on)
 	if (on)
 		c = (struct dispatch_config){ 1, 0, mm->image, agent_image.text_size };
 	return syscall(SYS_ptrace, SET_DISPATCH_CONFIG, (long)t->base.tid, sizeof(c), &c) < 0 ? -errno : 0;
+}
+
+bool trap_armed(const struct sup_task *t)
+{
+	struct dispatch_config c = { 0 };
+
+	return syscall(SYS_ptrace, GET_DISPATCH_CONFIG, (long)t->base.tid, sizeof(c), &c) == 0 && c.mode;
+}
+
+void trap_gone(struct inproc *e, struct sup_task *t)
+{
+	struct rusage usage = inproc_of(t)->gone_usage;
+
+	sup_status_load(&e->sup, t->base.tid, inproc_of(t)->gone_status, &usage);
 }
 
 bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base)
@@ -79,6 +94,12 @@ void trap_leave(struct inproc *e, struct sup_task *t)
 		if (step)
 			regs.r.rip = it->step_cont;	/* no handler: the kernel restarts, or nothing is to be done */
 		it->step_site = 0;
+		if (it->mm->attached && attach_in_agent(e, it->mm, regs.r.rip)) {
+			it->mm->pinned = true;
+		} else if (it->mm->attached) {
+			regs.r.gs_base = 0;
+			changed = true;
+		}
 		if (changed)
 			tracee_regs_set(t->base.tid, &regs);
 	}
@@ -142,6 +163,8 @@ static void call_again(struct inproc *e, struct sup_task *t, struct arch_regs *r
 {
 	regs->r.rip -= 2;
 	regs->r.orig_rax = (unsigned long long)-1ll;
+	if (inproc_of(t)->mm->attached)
+		regs->r.gs_base = 0;
 	tracee_regs_set(t->base.tid, regs);
 	trap_arm(e, t, false);
 	inproc_of(t)->mode = INPROC_OFF;
@@ -291,10 +314,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	it->mode = INPROC_ON;
 	orders_set(t, &regs);
 	redirect(e, t, &regs);
-	if (it->gone) {
-		struct rusage usage = it->gone_usage;
-
-		sup_status_load(&e->sup, t->base.tid, it->gone_status, &usage);
-	}
+	if (it->gone)
+		trap_gone(e, t);
 	return true;
 }

@@ -106,6 +106,8 @@ int sup_attach(struct supervisor *s, pid_t pid)
 	sup_event_files(s, a.pid);
 	sup_context_attach(s, t);
 	sup_event_maps(s, t, TRACER_EVF_ATTACHED);
+	if (s->hooks && s->hooks->on_attach)
+		s->hooks->on_attach(s, t);
 	return 0;
 }
 
@@ -138,8 +140,8 @@ void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig)
 {
 	t->base.state = TRACEE_STOPPED;
 	sup_call_flush(s, t);
-	if (s->hooks && s->hooks->on_detach)
-		s->hooks->on_detach(s, t);
+	if (s->hooks && s->hooks->on_detach && !s->hooks->on_detach(s, t))
+		return;
 	if (tracee_detach(t->base.tid, sig) < 0) {
 		/* killed meanwhile: its death will be seen */
 		t->base.state = TRACEE_RUNNING;

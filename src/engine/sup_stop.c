@@ -117,6 +117,8 @@ static void trap_stop(struct supervisor *s, struct sup_task *t)
 	if (t->interrupted && !t->in_call)
 		sup_call_undo(s, t);
 	t->interrupted = false;
+	if (s->hooks && s->hooks->on_trap && !s->hooks->on_trap(s, t))
+		return;
 	sup_resume(s, t, 0);
 }
 

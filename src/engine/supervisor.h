@@ -117,8 +117,13 @@ struct sup_hooks {
 	bool (*on_signal)(struct supervisor *s, struct sup_task *t, const siginfo_t *info);
 	/* How a task goes on (default: by filter and selection). */
 	enum tracee_resume (*resume_how)(const struct supervisor *s, const struct sup_task *t);
-	/* Right before a task is detached. */
-	void (*on_detach)(struct supervisor *s, struct sup_task *t);
+	/* All threads of a process are seized and told of; none has stopped yet. */
+	void (*on_attach)(struct supervisor *s, struct sup_task *leader);
+	/* A trap of ours (PTRACE_EVENT_STOP); the task goes on after it.  False: it died meanwhile, and that was
+	 * handled. */
+	bool (*on_trap)(struct supervisor *s, struct sup_task *t);
+	/* Right before a task is detached.  False as above. */
+	bool (*on_detach)(struct supervisor *s, struct sup_task *t);
 };
 
 /* Where the supervisor runs (sup_pin.c). */

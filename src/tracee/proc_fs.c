@@ -117,6 +117,10 @@ static void status_line_parse(const char *line, struct proc_status *out)
 		out->pending |= mask;
 	else if (sscanf(line, "SigBlk: %lx", &mask) == 1)
 		out->blocked = mask;
+	else if (sscanf(line, "SigIgn: %lx", &mask) == 1 || sscanf(line, "SigCgt: %lx", &mask) == 1)
+		out->handled |= mask;
+	else if (!strncmp(line, "x86_Thread_features:", 20))
+		out->shadow_stack = strstr(line, "shstk") != NULL;
 	else if (sscanf(line, "Kthread: %d", &v) == 1)
 		out->kernel_thread = v == 1;
 }

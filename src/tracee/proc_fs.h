@@ -25,6 +25,8 @@ struct proc_status {
 	int seccomp;		/* 0 none, 1 strict, 2 filter, -1 not told */
 	bool kernel_thread;
 	uint64_t pending, blocked;	/* signals, bit sig-1; pending: of the thread and of the process */
+	uint64_t handled;	/* ... caught or ignored */
+	bool shadow_stack;
 };
 
 /* 0 or -errno (-ENOENT, -ESRCH: gone). */

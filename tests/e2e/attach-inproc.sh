@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# --engine inproc -p: a running program with threads is attached to and let go 20 times.  While attached each of its calls
+# is recorded, once, without a stop; afterwards its code is that of its files, nothing of ours is mapped, no
+# thread has our register or a tracer, and what slept in calls sleeps on.
+set -u
+. "${srcdir:-.}/tests/e2e/lib.sh"
+need_ptrace
+mkfifo "$dir/in" "$dir/out"
+"$fx/fx_attached" 4 <"$dir/in" >"$dir/out" 2>"$dir/said" &
+victim=$!
+exec 3>"$dir/in" 4<"$dir/out"
+tracer_pid=
+trap 'kill $victim $tracer_pid 2>/dev/null; rm -rf "$dir"' EXIT
+read -r answer <&4
+
+# attach [OPTION...]: every thread is traced
+attach() {
+	"$tracer" -c -o "$dir/counts" --engine inproc --stats=engine "$@" -p $victim 2>"$dir/err" 3>&- 4<&- &
+	tracer_pid=$!
+	tries=0
+	while [ $tries -lt 200 ] && ! "$fx/fx_text" $victim | grep -q 'agent 2 threads 8$'; do
+		kill -0 $tracer_pid 2>/dev/null || break
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+}
+
+detach() {
+	kill -INT $tracer_pid
+	wait $tracer_pid
+	status=$?
+	tracer_pid=
+}
+
+# told NAME: how many calls of that name the table has
+told() {
+	awk -v name="$1" '$NF == name { print $4 }' "$dir/counts"
+}
+
+stat_of() {
+	sed -n "s/^.*  $1  *\([0-9]*\)\$/\1/p" "$dir/err"
+}
+
+# order WORD...: the program's answer is $calls
+order() {
+	echo "$*" >&3
+	read -r answer calls <&4
+}
+
+attach
+if grep -q 'no syscall user dispatch\|traced by stops' "$dir/err"; then
+	cat "$dir/err"
+	exit 77
+fi
+before=0
+rounds=0
+while [ $rounds -lt 20 ]; do
+	rounds=$((rounds + 1))
+	[ $rounds = 1 ] || attach
+	order c 500
+	[ $rounds != 5 ] || order t 100
+	[ $rounds != 6 ] || order f 100
+	[ $rounds != 7 ] || order x 100
+	[ $rounds != 8 ] || order s 100
+	attached=$("$fx/fx_text" $victim)
+	case $attached in
+	*"differ 0 "*) fail "round $rounds: nothing is patched: $attached" ;;
+	*"agent 2 threads "[1-9]*) pass ;;
+	*) fail "round $rounds: attached: $attached" ;;
+	esac
+	detach
+	[ $status = 0 ] && pass || fail "round $rounds: status $status: $(cat "$dir/err")"
+	[ "$(told getpgid)" = $((calls - before)) ] && pass ||
+		fail "round $rounds: $((calls - before)) calls were made, $(told getpgid) were recorded"
+	none=$(stat_of 'calls without a stop')
+	[ "${none:-0}" -gt 1500 ] && pass || fail "round $rounds: calls without a stop: ${none:-?}"
+	before=$calls
+	case $("$fx/fx_text" $victim) in
+	*" differ 0 agent 0 threads 0") pass ;;
+	*) fail "round $rounds: let go: $("$fx/fx_text" $victim)" ;;
+	esac
+	order g
+	[ "$calls" = 0 ] && pass || fail "round $rounds: $calls threads have a gs register that is not 0"
+	order c 10
+	before=$calls
+done
+
+# Who kills us does not kill it, and gets it back as it was.
+attach
+order c 500
+kill -KILL $tracer_pid
+wait $tracer_pid 2>/dev/null
+tracer_pid=
+tries=0
+while [ $tries -lt 200 ] && ! "$fx/fx_text" $victim | grep -q ' differ 0 agent 0 threads 0$'; do
+	sleep 0.05
+	tries=$((tries + 1))
+done
+case $("$fx/fx_text" $victim) in
+*" differ 0 agent 0 threads 0") pass ;;
+*) fail "killed: $("$fx/fx_text" $victim)" ;;
+esac
+order c 500
+order g
+[ "$calls" = 0 ] && pass || fail "killed: $calls threads have a gs register that is not 0"
+
+echo q >&3
+read -r answer calls <&4
+wait $victim && [ "$answer $calls" = "end 0" ] && pass || fail "the program: $answer $calls $(cat "$dir/said")"
+finish
