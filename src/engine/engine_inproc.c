@@ -334,7 +334,7 @@ static bool on_trap(struct supervisor *s, struct sup_task *t)
 	return attach_join(inproc_from(s), t);
 }
 
-static bool on_detach(struct supervisor *s, struct sup_task *t)
+static bool on_detach(struct supervisor *s, struct sup_task *t, int sig)
 {
 	struct inproc *e = inproc_from(s);
 	struct inproc_task *it = inproc_of(t);
@@ -349,7 +349,7 @@ static bool on_detach(struct supervisor *s, struct sup_task *t)
 	}
 	if (it->mm)
 		trap_leave(e, t);
-	if (!attach_end(e, t))
+	if (!attach_end(e, t, sig))
 		return false;
 	task_put(e, t);
 	return true;

@@ -151,6 +151,7 @@ struct inproc_task {
 	struct agent_block birth;
 	/* a handler is being entered by a single step */
 	uint64_t step_site, step_cont;
+	bool again;			/* to be let go at the trap that it was sent to */
 	/* died in the middle of a call of ours (inproc_remote.c) */
 	bool gone;
 	int gone_status;
@@ -276,8 +277,9 @@ void module_boot(struct inproc *e, struct sup_task *t, const struct inproc_auxv 
 void attach_start(struct inproc *e, struct sup_task *t);
 /* A trap of ours: a task of a program that is attached to joins those that record themselves. */
 bool attach_join(struct inproc *e, struct sup_task *t);
-/* The task is out of the agent and about to be let go: the last one unmaps it. */
-bool attach_end(struct inproc *e, struct sup_task *t);
+/* The task is out of the agent and about to be let go, with sig: the last one unmaps it.  False also where it was
+ * sent on to a trap for that. */
+bool attach_end(struct inproc *e, struct sup_task *t, int sig);
 /* All tasks of the address space have joined. */
 bool attach_complete(struct inproc *e, const struct inproc_mm *mm);
 bool attach_in_agent(const struct inproc *e, const struct inproc_mm *mm, uint64_t ip);

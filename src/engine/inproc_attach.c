@@ -365,6 +365,13 @@ static bool in_trap(const struct sup_task *t)
 	return tracee_siginfo_load(t->base.tid, &info) == 0 && info.si_signo == SIGTRAP && info.si_code == TRAP_CODE;
 }
 
+static bool in_group_stop(const struct sup_task *t)
+{
+	siginfo_t info;
+
+	return tracee_siginfo_load(t->base.tid, &info) == 0 && info.si_code >> 8 == PTRACE_EVENT_STOP;
+}
+
 static int memory_unmap(struct inproc *e, struct sup_task *t, struct inproc_mm *mm)
 {
 	const struct inproc_sites *s = mm->sites;
@@ -385,7 +392,17 @@ static int memory_unmap(struct inproc *e, struct sup_task *t, struct inproc_mm *
 	return (int)rc;
 }
 
-bool attach_end(struct inproc *e, struct sup_task *t)
+/* On to a trap, with the signal that is on its way. */
+static void trap_again(struct sup_task *t, int sig)
+{
+	inproc_of(t)->again = true;
+	t->interrupted = true;
+	t->base.state = TRACEE_RUNNING;
+	tracee_interrupt(t->base.tid);
+	tracee_resume(t->base.tid, TRACEE_CONT, sig);
+}
+
+bool attach_end(struct inproc *e, struct sup_task *t, int sig)
 {
 	struct inproc_task *it = inproc_of(t);
 	struct inproc_mm *mm = it->mm;
@@ -393,9 +410,13 @@ bool attach_end(struct inproc *e, struct sup_task *t)
 
 	if (!mm || !mm->attached || !mm->known || mm->refs > 1)
 		return true;
-	/* elsewhere than in a trap a signal or a stop would be lost */
+	/* elsewhere than in a trap a signal or a restart would be lost; who is stopped by job control stays so */
 	if (!mm->pinned && in_trap(t))
 		rc = memory_unmap(e, t, mm);
+	else if (!mm->pinned && !it->again && !in_group_stop(t)) {
+		trap_again(t, sig);
+		return false;
+	}
 	if (it->gone) {
 		trap_gone(e, t);
 		return false;

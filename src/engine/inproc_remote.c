@@ -32,9 +32,15 @@ static int step_to(struct sup_task *t, enum tracee_resume how, uint8_t kind, boo
 	struct stop stop;
 
 	for (unsigned i = 0; i < STOPS_MAX; i++) {
+		pid_t tid;
+
 		if (tracee_resume(t->base.tid, how, 0) < 0)
 			return -ESRCH;
-		if (tracee_wait(t->base.tid, &it->gone_status, true, &it->gone_usage) != t->base.tid)
+		/* sup_stop() interrupts waits */
+		do
+			tid = tracee_wait(t->base.tid, &it->gone_status, true, &it->gone_usage);
+		while (tid == -EINTR);
+		if (tid != t->base.tid)
 			return -ESRCH;
 		if (WIFEXITED(it->gone_status) || WIFSIGNALED(it->gone_status)) {
 			it->gone = true;

@@ -140,7 +140,7 @@ void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig)
 {
 	t->base.state = TRACEE_STOPPED;
 	sup_call_flush(s, t);
-	if (s->hooks && s->hooks->on_detach && !s->hooks->on_detach(s, t))
+	if (s->hooks && s->hooks->on_detach && !s->hooks->on_detach(s, t, sig))
 		return;
 	if (tracee_detach(t->base.tid, sig) < 0) {
 		/* killed meanwhile: its death will be seen */

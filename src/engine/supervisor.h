@@ -122,8 +122,8 @@ struct sup_hooks {
 	/* A trap of ours (PTRACE_EVENT_STOP); the task goes on after it.  False: it died meanwhile, and that was
 	 * handled. */
 	bool (*on_trap)(struct supervisor *s, struct sup_task *t);
-	/* Right before a task is detached.  False as above. */
-	bool (*on_detach)(struct supervisor *s, struct sup_task *t);
+	/* Right before a task is detached, with sig.  False: not now; it runs, or it died and that was handled. */
+	bool (*on_detach)(struct supervisor *s, struct sup_task *t, int sig);
 };
 
 /* Where the supervisor runs (sup_pin.c). */
