@@ -213,6 +213,9 @@ static void child_refuse(struct inproc *e, struct sup_task *t, struct arch_regs 
 			regs->r.gs_base = 0;
 		tracee_regs_set(t->base.tid, regs);
 	}
+	/* its memory may have been copied before its parent's was put in order */
+	if (it->mm->off && it->mm->known)
+		mm_restore(e, t);
 	trap_fall_back(e, t, "there is no slot left for it");
 }
 
