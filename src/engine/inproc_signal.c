@@ -96,6 +96,17 @@ static void map_tell(struct inproc *e, struct sup_task *t, const struct agent_bl
 	sup_event_map(&e->sup, t);
 }
 
+/* We stood in its way, or it is making a task: for the program, which is let go, the call goes on.  Its record
+ * stays open until the slot is given back, and is then one of a call that never returned. */
+static bool goes_on(const struct inproc *e, const struct sup_task *t, const struct agent_block *b, int64_t ret)
+{
+	const struct tracer_ev_call *c = arena_pending(e->arena, inproc_of(t)->slot, b->pos);
+	uint8_t special = c && c->head.nr >= 0 && c->head.nr < ENGINE_CALLS_MAX ?
+			  e->sup.special[TRACER_ABI_X86_64][c->head.nr] : (uint8_t)SUP_PLAIN;
+
+	return e->sup.detaching && (arch_restarts(ret) || (ret == -ENOSYS && special >= SUP_FORK && special <= SUP_CLONE3));
+}
+
 /* As agent_exit() does. */
 static void record_finish(struct inproc *e, struct sup_task *t, struct agent_block *b, int64_t ret)
 {
@@ -171,7 +182,8 @@ static void back_out(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 			r->rax = b->rax;
 		r->rip = r->r11 - 2;
 	} else {
-		record_discard(e, it, b);
+		if (!e->sup.detaching || at != agent_image.call)
+			record_discard(e, it, b);
 		regs_from_block(r, b);
 		r->rax = b->rax;
 		r->rip = b->ip - 2;
@@ -188,7 +200,8 @@ static bool move_on(struct inproc *e, struct sup_task *t, struct arch_regs *regs
 	bool fresh = r->rip - it->mm->image < agent_image.result;
 	int64_t ret = fresh ? (int64_t)r->rax : (int64_t)b->rax;
 
-	record_finish(e, t, b, ret);
+	if (!goes_on(e, t, b, ret))
+		record_finish(e, t, b, ret);
 	regs_from_block(r, b);
 	r->rax = (unsigned long long)ret;
 	r->rcx = r->rip = b->cont;

@@ -147,6 +147,8 @@ void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig)
 		t->base.state = TRACEE_RUNNING;
 		return;
 	}
+	/* behind what was finished for it */
+	s->now = clock_ticks(s->out.clock);
 	sup_event_exit(s, t, 0, TRACER_EVF_DETACHED, NULL);
 	if (t->base.tid == t->base.group->pid)
 		s->detached++;

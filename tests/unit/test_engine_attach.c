@@ -40,6 +40,16 @@ static void teardown(void)
 
 #define RUN(...) engine_run_program(&r, (char *const[]){ __VA_ARGS__, NULL })
 
+/* For tests that are run with each engine that attaches. */
+static const char *const engine_names[] = { "ptrace", "inproc" };
+#define ENGINES 2
+
+static void use_engine(int i)
+{
+	r.ops = engine_lookup(engine_names[i]);
+	r.cfg.named = true;
+}
+
 static unsigned flagged(int kind, unsigned flag)
 {
 	unsigned n = 0;
@@ -63,6 +73,7 @@ START_TEST(attach_and_stop)
 {
 	struct target t;
 
+	use_engine(_i);
 	close(open(file, O_CREAT | O_WRONLY, 0666));
 	target_open(&t, (char *[]){ "fx_spin", "1", file, NULL });
 	target_read_line(&t, "ready");
@@ -91,6 +102,7 @@ START_TEST(attach_threads_under_load)
 	target_read_line(&t, "ready");
 	for (int i = 0; i < 5; i++) {
 		r.stop_after_us = 20000;
+		use_engine(_i);
 		attach_ok(t.pid);
 		ck_assert_uint_eq(flagged(TRACER_EV_TASK, TRACER_EVF_ATTACHED), 16);
 		ck_assert_uint_eq(flagged(TRACER_EV_EXIT, TRACER_EVF_DETACHED), 16);
@@ -111,6 +123,7 @@ START_TEST(attached_program_ends)
 	char pid[16];
 	ssize_t n;
 
+	use_engine(_i);
 	/* its parent is not us */
 	target_open(&t, (char *[]){ "/bin/sh", "-c", "sh -c 'sleep 0.3; exit 7' & echo $!; wait $!; echo status $?", NULL });
 	n = read(t.out, pid, sizeof(pid) - 1);
@@ -133,6 +146,7 @@ START_TEST(interrupted_sleep_goes_on)
 	struct timespec a, b;
 	struct target t;
 
+	use_engine(_i);
 	target_open(&t, (char *[]){ "/bin/sleep", "0.6", NULL });
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	usleep(50000);
@@ -151,6 +165,7 @@ START_TEST(interrupted_epoll_goes_on)
 {
 	struct target t;
 
+	use_engine(_i);
 	target_open(&t, (char *[]){ "fx_restart", "epoll", NULL });
 	target_read_line(&t, "ready");
 	usleep(50000);
@@ -168,6 +183,7 @@ START_TEST(stopped_program_stays_stopped)
 	struct target t;
 	siginfo_t info;
 
+	use_engine(_i);
 	target_open(&t, (char *[]){ "fx_spin", "4", NULL });
 	target_read_line(&t, "ready");
 	kill(t.pid, SIGSTOP);
@@ -682,12 +698,12 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 120);
-	tcase_add_test(c, attach_and_stop);
-	tcase_add_test(c, attach_threads_under_load);
-	tcase_add_test(c, attached_program_ends);
-	tcase_add_test(c, interrupted_sleep_goes_on);
-	tcase_add_test(c, interrupted_epoll_goes_on);
-	tcase_add_test(c, stopped_program_stays_stopped);
+	tcase_add_loop_test(c, attach_and_stop, 0, ENGINES);
+	tcase_add_loop_test(c, attach_threads_under_load, 0, ENGINES);
+	tcase_add_loop_test(c, attached_program_ends, 0, ENGINES);
+	tcase_add_loop_test(c, interrupted_sleep_goes_on, 0, ENGINES);
+	tcase_add_loop_test(c, interrupted_epoll_goes_on, 0, ENGINES);
+	tcase_add_loop_test(c, stopped_program_stays_stopped, 0, ENGINES);
 	tcase_add_test(c, one_of_several_refused);
 	tcase_add_test(c, refusals);
 	tcase_add_test(c, daemon_is_let_go);

@@ -105,7 +105,8 @@ START_TEST(proc_texts)
 				   "998877 1000 100 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0\n";
 	static const char status[] = "Name:\tsleep\nState:\tS (sleeping)\nTgid:\t4242\nPid:\t4243\nPPid:\t17\n"
 				     "TracerPid:\t99\nUid:\t1000\t1001\t1000\t1000\nSigPnd:\t0000000000000001\n"
-				     "ShdPnd:\t0000000000004000\nSigBlk:\t8000000000000000\nSeccomp:\t2\n";
+				     "ShdPnd:\t0000000000004000\nSigBlk:\t8000000000000000\nSigIgn:\t0000000000001000\n"
+				     "SigCgt:\t0000000040000000\nSeccomp:\t2\nx86_Thread_features:\tshstk wrss\n";
 	struct proc_status s;
 	struct proc_stat p;
 
@@ -125,6 +126,8 @@ START_TEST(proc_texts)
 	ck_assert_int_eq(s.seccomp, 2);
 	ck_assert_uint_eq(s.pending, 0x4001);
 	ck_assert_uint_eq(s.blocked, 1ull << 63);
+	ck_assert_uint_eq(s.handled, 0x40001000);
+	ck_assert(s.shadow_stack);
 	ck_assert_int_eq(proc_status_parse("", 0, &s), -EBADMSG);
 }
 END_TEST
