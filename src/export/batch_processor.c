@@ -30,6 +30,7 @@
 #include "export/wake.h"
 
 #define NO_MARK UINT64_MAX
+#define LINGER_NS 250000000u
 #define LOOK_AGAIN_NS 50000000u		/* a waiting producer looks whether the exporter still gets on */
 
 typedef atomic_uint_fast64_t counter;
@@ -56,6 +57,7 @@ struct batch_processor {
 	counter queued, dropped_full, dropped_shutdown, blocked_ns, blocks;
 	atomic_uint high_water;
 	atomic_uint inflight;			/* exporter thread's, relaxed: for stats */
+	unsigned stalled;			/* producer: progress when it lingered in vain */
 
 	/* exporter thread */
 	struct span **batch, **ahead;
@@ -400,6 +402,25 @@ int batch_processor_push(struct batch_processor *b, struct span *s)
 	return 0;
 }
 
+bool batch_processor_ahead(struct batch_processor *b)
+{
+	return span_queue_depth(&b->queue) >= b->cfg.batch_size && !load(&b->stop_deadline) &&
+	       !is_aborted(b) && wake_load(&b->progress) != b->stalled &&
+	       !atomic_load_explicit(&b->exporter->failing, memory_order_acquire) &&
+	       !atomic_load_explicit(&b->exporter->circuit_open, memory_order_acquire);
+}
+
+void batch_processor_linger(struct batch_processor *b)
+{
+	unsigned seen = wake_load(&b->progress);
+
+	if (!batch_processor_ahead(b))
+		return;
+	wake_wait(&b->progress, seen, clock_mono_ns() + LINGER_NS);
+	if (wake_load(&b->progress) == seen)
+		b->stalled = seen;
+}
+
 /* ---- control ---- */
 
 int batch_processor_flush(struct batch_processor *b, uint64_t deadline)
@@ -525,6 +546,7 @@ int batch_processor_start(struct batch_processor **out, const struct batch_confi
 	b->due = UINT64_MAX;
 	wake_init(&b->work);
 	wake_init(&b->progress);
+	b->stalled = wake_load(&b->progress) - 1;
 	pthread_mutex_init(&b->lock, NULL);
 	b->batch = calloc(cfg->batch_size, sizeof(*b->batch));
 	b->ahead = calloc(cfg->batch_size, sizeof(*b->ahead));

@@ -12,10 +12,12 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE 4096u
+#define FORGET 65536u			/* bytes */
 /* Fillers and discarded records skipped in one look, so that a producer which
  * writes nothing else can't keep the consumer here. */
 #define SKIP_MAX 1024
@@ -153,6 +155,19 @@ static void wake_producer(struct ring *r)
 	syscall(SYS_futex, &r->hdr->wake, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+/* On its first lap a ring costs us what lies in it, not what has been: most tasks make few calls.  (All of it
+ * is zero by now, so it does not matter whose memory it is.) */
+static void pages_forget(struct ring *r)
+{
+	uintptr_t from = (uintptr_t)r->data + r->forgotten, to = (uintptr_t)r->data + r->tail;
+
+	if (!r->shared || r->tail > r->size || r->tail - r->forgotten < FORGET)
+		return;
+	from = (from + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+	madvise((void *)from, (to - from) & ~(uintptr_t)(PAGE - 1), MADV_DONTNEED);
+	r->forgotten = r->tail & ~(uint64_t)(PAGE - 1);
+}
+
 bool ring_publish(struct ring *r)
 {
 	uint64_t used = ring_used(r);
@@ -162,6 +177,7 @@ bool ring_publish(struct ring *r)
 	if (r->published == r->tail)
 		return false;
 	r->published = r->tail;
+	pages_forget(r);
 	/* Pairs with the acquire in ring_reserve() and its like in the agent;
 	 * sequential for wake_producer(). */
 	__atomic_store_n(&r->hdr->tail, r->tail, __ATOMIC_SEQ_CST);

@@ -39,6 +39,7 @@ struct ring {
 	/* consumer */
 	uint64_t tail __attribute__((aligned(64)));	/* own copy; oldest byte not free */
 	uint64_t published;		/* tail as the producer knows it */
+	uint64_t forgotten;		/* pages in front of it are not in our memory: see pages_forget() */
 	uint64_t scan;			/* next position to look at */
 	struct ring_extent next;	/* record found, size 0 none */
 	uint64_t next_word;		/* its first word, read once */

@@ -464,6 +464,21 @@ void ring_set_wait_idle(struct ring_set *s, uint64_t ns)
 	atomic_store_explicit(&s->idle, 0, memory_order_relaxed);
 }
 
+unsigned ring_set_fill(const struct ring_set *s)
+{
+	struct ring_set *w = (struct ring_set *)s;
+	size_t top = atomic_load_explicit(&w->top, memory_order_acquire);
+	unsigned most = 0;
+
+	for (size_t i = 0; i < top; i++) {
+		const struct ring_slot *slot = atomic_load_explicit(&w->slots[i], memory_order_acquire);
+		unsigned fill = slot ? (unsigned)(ring_used(&slot->ring) * 100 / slot->ring.size) : 0;
+
+		most = fill > most ? fill : most;
+	}
+	return most;
+}
+
 void ring_set_stats(const struct ring_set *s, struct ring_set_stats *out)
 {
 	struct ring_set *w = (struct ring_set *)s;

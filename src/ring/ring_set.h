@@ -54,6 +54,7 @@ void ring_set_wait(struct ring_set *s, uint64_t ns);
  * ring_set_shared() is not 0 they have to be looked at after a time. */
 void ring_set_wait_idle(struct ring_set *s, uint64_t ns);
 uint32_t ring_set_shared(const struct ring_set *s);	/* shared rings that are not released; atomic */
+unsigned ring_set_fill(const struct ring_set *s);	/* consumer: percent of the fullest ring */
 /* How many times room was made (the supervisor retries parked tasks when it changes); atomic. */
 uint32_t ring_set_drained(const struct ring_set *s);
 /* Supervisor with nothing else to do: sleep until drained is not seen any more,

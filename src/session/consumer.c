@@ -30,6 +30,8 @@
 #define WAIT_SLICE_NS 100000000ull
 #define TICK_NS 100000000ull		/* fold interval is looked at */
 #define DRAIN_MAX 4096u			/* records between two looks at the clock */
+#define LINGER_EVERY 32u		/* ... and at the exporter */
+#define FILL_MAX 80u			/* percent of a ring */
 
 /* --- one record ---------------------------------------------------------------------------------------- */
 
@@ -197,6 +199,16 @@ static void step_timers(struct consumer *c)
 		metering_tick(c->metering, now, real_now(c), c->delivery);
 }
 
+/* A record is a tenth of the span that is made of it: while the exporter has enough to do, records stay where
+ * they are, as long as nobody has to wait for their room. */
+static void linger(struct consumer *c)
+{
+	struct batch_processor *b = c->delivery->batch;
+
+	if (b && batch_processor_ahead(b) && ring_set_fill(c->rings) < FILL_MAX)
+		batch_processor_linger(b);
+}
+
 static unsigned drain(struct consumer *c)
 {
 	const struct tracer_event *ev;
@@ -205,6 +217,8 @@ static unsigned drain(struct consumer *c)
 	for (; n < DRAIN_MAX && (ev = ring_set_next(c->rings)); n++) {
 		handle_record(c, ev);
 		ring_set_consume(c->rings);
+		if (n % LINGER_EVERY == 0)
+			linger(c);
 	}
 	return n;
 }
