@@ -10,6 +10,15 @@ shift
 [ $# -gt 0 ] || set -- sh -c 'ls -l /usr/include | sort | head -n 3; cat /etc/hostname'
 dir=$(mktemp -d)
 collector=
+# As a shell would want them.
+quoted() {
+	for word; do
+		case $word in
+		'' | *[!A-Za-z0-9_/.,:=+-]*) printf " '%s'" "$(printf '%s' "$word" | sed "s/'/'\\\\''/g")" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+}
 stop() {
 	[ -z "$collector" ] || kill "$collector" 2>/dev/null || true
 	rm -rf "$dir"
@@ -29,7 +38,7 @@ while [ ! -s "$dir/port" ]; do
 done
 port=$(cat "$dir/port")
 
-echo "\$ tracer --perf-mode balanced --otlp-endpoint http://127.0.0.1:$port -- $*"
+echo "\$ tracer --perf-mode balanced --otlp-endpoint http://127.0.0.1:$port --$(quoted "$@")"
 rc=0
 "$tracer" --perf-mode balanced --otlp-endpoint "http://127.0.0.1:$port" -- "$@" || rc=$?
 wait "$collector" || { echo "demo: the receiver did not get a complete trace" >&2; exit 1; }

@@ -186,17 +186,19 @@ static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs
 #define PR_SET_DUMPABLE 4
 #define PR_SET_SECCOMP 22
 #define PR_SET_DISPATCH 59
+#define PR_SET_VMA 0x53564d41
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_GS 0x1004
 #define ARCH_SHSTK_ENABLE 0x5001
 
 /* Calls that could take the ground from under us: the tracer decides. */
-static int sensitive(const struct agent_block *b)
+static int sensitive(struct agent_block *b)
 {
 	switch (b->rax) {
 	case NR_SIGACTION: return b->rdi == SIGSYS && b->rsi;
 	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH ||
-			      (b->rdi == PR_SET_DUMPABLE && !b->rsi);
+			      (b->rdi == PR_SET_DUMPABLE && !b->rsi) ||
+			      (b->rdi == PR_SET_VMA && !b->rsi && agent_context_named(b));
 	case NR_ARCH_PRCTL: return b->rdi == ARCH_SET_GS || b->rdi == ARCH_GET_GS || b->rdi == ARCH_SHSTK_ENABLE;
 	default: return 1;
 	}
@@ -211,6 +213,51 @@ static unsigned follow_orders(struct agent_block *b, unsigned action)
 		action &= ~AGENT_CHECK;
 	b->orders = 0;
 	return action;
+}
+
+/* Where somebody draws on the terminal: he draws only while no call is under way that may write there, and who is
+ * about to make one while something is drawn lets the tracer take it away first. */
+static int output_begin(struct agent_block *b)
+{
+	_Atomic uint32_t *output = (_Atomic uint32_t *)&ring_of(b)->output;
+	_Atomic uint32_t *shown = (_Atomic uint32_t *)&((struct agent_control *)b->control)->shown;
+
+	/* Pairs with the tracer's store of shown and its look at output behind it: one of us sees the other. */
+	atomic_exchange_explicit(output, atomic_load_explicit(output, memory_order_relaxed) | 1, memory_order_seq_cst);
+	return !atomic_load_explicit(shown, memory_order_seq_cst);
+}
+
+static void output_end(struct agent_block *b)
+{
+	_Atomic uint32_t *output = (_Atomic uint32_t *)&ring_of(b)->output;
+
+	atomic_store_explicit(output, (atomic_load_explicit(output, memory_order_relaxed) | 1) + 1,
+			      memory_order_release);
+}
+
+/* In front of the call's record, so that nobody gets one without the other. */
+static COLD void context_tell(struct agent_block *b, const struct agent_control *ctl)
+{
+	uint64_t pos = b->head;
+	struct tracer_ev_context now, *ev =
+		(struct tracer_ev_context *)(b->ring + sizeof(struct ring_header) + (pos & (b->ring_size - 1)));
+	const uint64_t *told = (const uint64_t *)(const void *)now.trace_id;
+
+	if (!agent_context_load(b, &now))
+		return;
+	now.head.tid = b->tid;
+	now.head.time = ticks(ctl);
+	b->pos = pos;
+	b->cur = (uint64_t)ev;
+	atomic_signal_fence(memory_order_seq_cst);
+	agent_copy_bytes((uint8_t *)ev + 8, (const uint8_t *)&now + 8, sizeof(now) - 8);
+	store_word(ev, head_word(sizeof(now), TRACER_EV_CONTEXT, TRACER_EVF_PENDING));
+	atomic_store_explicit((_Atomic uint64_t *)&ring_of(b)->latest, pos, memory_order_relaxed);
+	store_head(b, pos + sizeof(now));
+	store_word(ev, head_word(sizeof(now), TRACER_EV_CONTEXT, TRACER_EVF_INPROC));
+	b->cur = 0;
+	for (unsigned i = 0; i < 3; i++)
+		b->told[i] = told[i];
 }
 
 static COLD void capture_before(struct agent_block *b, const struct capture_plan *plan)
@@ -229,7 +276,7 @@ static COLD uint32_t enter_special(struct agent_block *b)
 	const struct agent_control *ctl = control_of(b);
 	uint64_t nr = b->rax;
 	unsigned action = AGENT_RECORD, nargs = TRACER_ARGS_MAX;
-	uint32_t bound = sizeof(struct tracer_ev_call) + 8 * TRACER_ARGS_MAX;
+	uint32_t bound = sizeof(struct tracer_ev_call) + 8 * TRACER_ARGS_MAX, room;
 	const struct capture_plan *plan = 0;
 	struct tracer_ev_call *call;
 
@@ -249,8 +296,13 @@ static COLD uint32_t enter_special(struct agent_block *b)
 		return 0;
 	if ((action & AGENT_ACTION_MASK) == AGENT_TRAP)
 		return 1;
-	if (b->head + bound - b->tail > b->ring_size && !wait_for_room(b, ctl, bound))
+	room = bound + (b->context ? (uint32_t)sizeof(struct tracer_ev_context) : 0);
+	if (b->head + room - b->tail > b->ring_size && !wait_for_room(b, ctl, room))
 		return 0;
+	if (b->context)
+		context_tell(b, ctl);
+	if (action & AGENT_OUTPUT && !output_begin(b))
+		return 1;
 	call = begin(b, nargs, bound, flags_of(action));
 	call->start = ticks(ctl);
 	if (plan)
@@ -267,7 +319,7 @@ uint32_t agent_enter(struct agent_block *b)
 	uint64_t nr = b->rax, brief = nr < AGENT_NR_MAX ? ctl->brief[nr] : 0;
 	struct tracer_ev_call *call;
 
-	if (UNLIKELY(!brief || b->cur || b->orders ||
+	if (UNLIKELY(!brief || b->cur || *(const uint64_t *)&b->orders ||	/* or context */
 		     b->head + (brief & AGENT_BRIEF_BOUND) - b->tail > b->ring_size))
 		return enter_special(b);
 	call = begin(b, brief >> AGENT_BRIEF_NARGS_SHIFT & 7, brief & AGENT_BRIEF_BOUND, TRACER_EVF_INPROC);
@@ -302,6 +354,8 @@ static COLD void exit_special(struct agent_block *b)
 	if (action & AGENT_TELL)
 		behind = agent_map_write(b);
 	commit(b, call, b->size + behind, head_word(b->size, TRACER_EV_CALL, flags_of(action) | flags));
+	if (action & AGENT_OUTPUT)
+		output_end(b);
 	if (action & AGENT_WATCH)
 		agent_module_map(b);
 }

@@ -14,6 +14,7 @@
 long agent_syscall(long nr, long a, long b, long c, long d, long e, long f);
 long agent_copy_bytes(void *dst, const void *src, size_t n);
 long agent_copy_string(char *dst, const char *src, size_t n);
+uint64_t agent_thread_pointer(void);	/* -1 where there is none */
 extern const uint8_t agent_text_begin[], agent_text_end[], agent_control_begin[];
 extern const uint8_t agent_entry[];
 
@@ -42,7 +43,14 @@ static inline int agent_path_was_read(int64_t ret)
 	return ret > -64 && reads >> -ret & 1;
 }
 
-/* agent_capture.c: append what plan says to the pending record b->cur, before and after the call. */
+/* agent_context.c: the thread's active span as the body of a record; 0: it is the one that was told last. */
+int agent_context_load(struct agent_block *b, struct tracer_ev_context *out);
+/* Whether a prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME) publishes a process context. */
+int agent_context_named(struct agent_block *b);
+
+/* agent_capture.c: memory of ours that may not be there; bytes or negative. */
+long agent_read_self(struct agent_block *b, uint64_t addr, void *buf, size_t n);
+/* Append what plan says to the pending record b->cur, before and after the call. */
 void agent_capture_before(struct agent_block *b, const struct capture_plan *plan);
 void agent_capture(struct agent_block *b, const struct capture_plan *plan);
 

@@ -48,7 +48,8 @@ enum agent_action {
 	AGENT_ENTER,		/* may not return: TRACER_EV_ENTER before the call */
 	AGENT_TRAP		/* the tracer has to see it: run the original instruction */
 };
-#define AGENT_ACTION_MASK 0x0fu
+#define AGENT_ACTION_MASK 0x07u
+#define AGENT_OUTPUT 0x08u	/* with AGENT_RECORD: may write to a terminal, where somebody draws (agent_control.shown) */
 #define AGENT_CHECK 0x40u	/* AGENT_TRAP for some arguments */
 #define AGENT_WATCH 0x20u	/* with AGENT_RECORD: it may map code of a file (agent_module.c) */
 #define AGENT_TELL 0x10u	/* with AGENT_RECORD: what it maps is told of (agent_map.c) */
@@ -70,6 +71,8 @@ struct agent_control {
 	uint32_t clock;				/* enum tracer_clock_source */
 	uint32_t drop;				/* full ring: count the loss instead of waiting */
 	uint32_t files_at;			/* offset of struct agent_files in the image, 0: none */
+	uint32_t shown;				/* we have drawn on the terminal: AGENT_OUTPUT is AGENT_TRAP; atomic */
+	uint32_t reserved0;
 	struct capture_limits limits;
 	uint8_t action[AGENT_NR_MAX];
 	uint32_t bound[AGENT_NR_MAX];		/* room that a record can need */
@@ -240,9 +243,19 @@ struct agent_block {
 	uint32_t entered_pieces;	/* ... with so many captures */
 	uint64_t sigsys[4];	/* AGENT_ORDER_SIGSYS: the program's own action */
 	uint32_t orders;	/* AGENT_ORDER_*: from the tracer, for the next call */
-	uint32_t reserved0;
+	uint32_t context;	/* enum agent_context: the program publishes its threads' active spans; the tracer's alone */
 	uint64_t modules;	/* address of struct agent_modules */
+	uint64_t context_offset;	/* of the variable: from the thread pointer, or in the block of the module */
+	uint64_t context_module;
+	uint64_t told[3];	/* trace and span that were told last; 0 none */
 	uint64_t magic;
+};
+
+/* Where the variable is that points to a thread's active span (OTEP 4947). */
+enum agent_context {
+	AGENT_CONTEXT_NONE = 0,
+	AGENT_CONTEXT_STATIC,	/* at an offset from the thread pointer */
+	AGENT_CONTEXT_MODULE	/* in a module's block, which the thread's vector tells (glibc) */
 };
 
 #define AGENT_ORDER_ALLOW 1u	/* AGENT_CHECK was looked at: make the call */
@@ -275,7 +288,9 @@ _Static_assert(offsetof(struct agent_block, r9) == AGENT_B_R9, "offset known to 
 _Static_assert(offsetof(struct agent_block, flags) == AGENT_B_FLAGS, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
-_Static_assert(sizeof(struct agent_block) == 272, "block is ABI");
+_Static_assert(offsetof(struct agent_block, orders) % 8 == 0 &&
+	       offsetof(struct agent_block, context) == offsetof(struct agent_block, orders) + 4, "looked at as one word");
+_Static_assert(sizeof(struct agent_block) == 312, "block is ABI");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
 _Static_assert(sizeof(struct agent_boot) == 344, "boot is ABI");

@@ -55,19 +55,24 @@ struct reading {
 	uint8_t *end;
 };
 
-/* struct mem_reader's read: never faults. */
-static ssize_t read_self(void *ctx, uint64_t addr, void *buf, size_t n)
+/* Never faults. */
+long agent_read_self(struct agent_block *b, uint64_t addr, void *buf, size_t n)
 {
-	struct reading *r = ctx;
 	uint64_t local[2] = { (uint64_t)buf, n }, remote[2] = { addr, n };
-	struct agent_block *b = r->b;
-	long got;
 
 	if (addr < PAGE)
 		return -EFAULT;
 	if (!b->pid)
 		b->pid = (int32_t)agent_syscall(SYS_GETPID, 0, 0, 0, 0, 0, 0);
-	got = agent_syscall(SYS_PROCESS_VM_READV, b->pid, (long)local, 1, (long)remote, 1, 0);
+	return agent_syscall(SYS_PROCESS_VM_READV, b->pid, (long)local, 1, (long)remote, 1, 0);
+}
+
+/* struct mem_reader's read. */
+static ssize_t read_self(void *ctx, uint64_t addr, void *buf, size_t n)
+{
+	struct reading *r = ctx;
+	long got = agent_read_self(r->b, addr, buf, n);
+
 	/* what goes to the stack is no concern */
 	if (got > 0 && (uint8_t *)buf > r->begin && (uint8_t *)buf < r->limit && (uint8_t *)buf + got > r->end)
 		r->end = (uint8_t *)buf + got;

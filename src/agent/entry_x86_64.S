@@ -30,7 +30,7 @@
 	.globl agent_entry, agent_pivot, agent_number, agent_trap, agent_saved, agent_entered, agent_call, agent_after
 	.globl agent_result, agent_left, agent_end, agent_child, agent_child_call
 	.globl agent_boot, agent_boot_failed, agent_copy, agent_copy_end, agent_copy_fault
-	.globl agent_copy_bytes, agent_copy_string, agent_syscall
+	.globl agent_copy_bytes, agent_copy_string, agent_thread_pointer, agent_syscall
 
 	.macro LOAD_ARGS
 	mov	%gs:B_RDI, %rdi
@@ -267,6 +267,10 @@ agent_copy_string:
 	shr	$3, %r11d
 	add	%r11, %rax
 6:	ret
+/* What every thread's %fs points to points to itself (ELF, thread-local storage, variant II). */
+agent_thread_pointer:
+	mov	%fs:0, %rax
+	ret
 agent_copy_end:
 agent_copy_fault:
 	mov	$-1, %rax

@@ -37,12 +37,23 @@ struct engine_inherit {
 	int nfds;
 };
 
+/* Where programs write without an engine's begin and end.  close: from true on who is about to write is told by begin
+ * first; false: somebody writes, or has since the latest look.  open: as before.  Called under the lock that begin and
+ * end take, any thread. */
+struct engine_gate {
+	bool (*close)(void *ctx);
+	void (*open)(void *ctx);
+	void *ctx;
+};
+
 /* The program may share its terminal with somebody who draws on it.  begin and end: around each call that
- * may write to a terminal, before it can and after it has.  watch: whether all of them are told. */
+ * may write to a terminal, before it can and after it has.  watch: whether all of them are told, or kept from
+ * writing by the gate.  set_gate: NULL takes it away, and nobody is behind it then. */
 struct engine_screen {
 	void (*begin)(void *ctx);
 	void (*end)(void *ctx);
 	void (*watch)(void *ctx, bool on);
+	void (*set_gate)(void *ctx, const struct engine_gate *gate);
 	void *ctx;
 };
 

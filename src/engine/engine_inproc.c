@@ -164,6 +164,39 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 	it->mode = INPROC_ON;
 }
 
+static void context_init(const struct sup_task *t, struct agent_block *b)
+{
+	const struct sup_context *c = &sup_group_of(t)->context;
+
+	b->context = c->how == SUP_CONTEXT_STATIC ? AGENT_CONTEXT_STATIC :
+		     c->how == SUP_CONTEXT_MODULE ? AGENT_CONTEXT_MODULE : AGENT_CONTEXT_NONE;
+	b->context_offset = c->offset;
+	b->context_module = c->module;
+}
+
+/* All threads look there from now on; they run. */
+static void on_context(struct supervisor *s, struct sup_task *t)
+{
+	struct agent_block b;
+	struct tracee *o;
+
+	(void)s;
+	context_init(t, &b);
+	for (o = t->base.group->first; o; o = o->sibling) {
+		struct sup_task *other = (struct sup_task *)o;
+		struct inproc_task *it = inproc_of(other);
+		uint64_t at;
+
+		if (!it || !it->have_slot || !it->mm || !it->mm->known)
+			continue;
+		at = task_block_at(it);
+		/* the word that says so comes last */
+		task_mem_write(other, at + offsetof(struct agent_block, context_offset), &b.context_offset,
+			       offsetof(struct agent_block, told) - offsetof(struct agent_block, context_offset));
+		task_mem_write(other, at + offsetof(struct agent_block, context), &b.context, sizeof(b.context));
+	}
+}
+
 static void block_init(const struct inproc *e, struct sup_task *t, struct agent_block *b)
 {
 	const struct inproc_task *it = inproc_of(t);
@@ -178,6 +211,8 @@ static void block_init(const struct inproc *e, struct sup_task *t, struct agent_
 	b->slot = it->slot;
 	b->pid = 0;
 	b->orders = 0;
+	memset(b->told, 0, sizeof(b->told));
+	context_init(t, b);
 }
 
 /* The child stands behind the agent's system call instruction with its parent's registers. */
@@ -391,6 +426,7 @@ static const struct sup_hooks hooks = {
 	.resume_how = resume_how,
 	.on_attach = on_attach,
 	.on_trap = on_trap,
+	.on_context = on_context,
 	.on_detach = on_detach,
 };
 
@@ -456,6 +492,9 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 		free(e);
 		return rc;
 	}
+	/* calls that are lost say nothing of themselves */
+	e->in.sup.writes_unseen = cfg->overflow == ENGINE_DROP || e->in.shadow;
+	screen_open(&e->in);
 	cache_load(&e->in);
 	e->in.vdso_room = boot_vdso_room();
 	e->in.capable = refusal_probe_capable();
@@ -478,6 +517,7 @@ static void inproc_close(struct engine *e)
 {
 	if (!e)
 		return;
+	screen_close(&e->in);
 	cache_store(&e->in);
 	sup_fini(&e->in.sup);
 	while (e->in.free_mm) {

@@ -7,8 +7,10 @@
 #include "engine/engine.h"
 #include "engine/supervisor.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tracer/error.h>
 
 struct engine {
 	struct supervisor sup;
@@ -27,6 +29,14 @@ static int ptrace_open(const struct engine_config *cfg, struct engine **out)
 	else
 		*out = e;
 	return r;
+}
+
+static int ptrace_probe(const struct engine_config *cfg, char *why, size_t whylen)
+{
+	if (!cfg->variant)
+		return sup_probe(cfg, why, whylen);
+	snprintf(why, whylen, "the ptrace engine has no variant '%s', nor any other; use --engine ptrace", cfg->variant);
+	return -TRACER_ERR_USAGE;
 }
 
 static int ptrace_start(struct engine *e)
@@ -64,7 +74,7 @@ static void ptrace_stats(const struct engine *e, uint64_t out[ENGINE_STATS])
 
 const struct engine_ops engine_ptrace = {
 	.name = "ptrace",
-	.probe = sup_probe,
+	.probe = ptrace_probe,
 	.open = ptrace_open,
 	.start = ptrace_start,
 	.run = ptrace_run,

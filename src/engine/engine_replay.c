@@ -73,6 +73,10 @@ static int replay_probe(const struct engine_config *cfg, char *why, size_t whyle
 {
 	int fd;
 
+	if (cfg->variant) {
+		snprintf(why, whylen, "the replay engine has no variant '%s', nor any other; use --replay FILE.trace", cfg->variant);
+		return -TRACER_ERR_USAGE;
+	}
 	if (!cfg->recording) {
 		snprintf(why, whylen, "the replay engine needs a recording: --replay FILE.trace");
 		return -TRACER_ERR_ENGINE;

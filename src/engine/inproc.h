@@ -14,6 +14,7 @@
  *	inproc_module.c     which of these files a program has mapped
  *	inproc_remote.c     calls that a stopped task makes for us
  *	inproc_trap.c       a call that the dispatch caught
+ *	inproc_screen.c     programs write to a terminal that somebody draws on
  *	inproc_signal.c     a signal finds a task in the agent
  *
  * All of it runs on the supervisor thread, but for the release of rings, which
@@ -166,6 +167,8 @@ struct inproc {
 	bool shadow;			/* tests: ptrace stops at every call, too, and records it */
 	bool capable;			/* we may read the memory of who is not dumpable */
 	bool by_prctl;			/* dispatch of new tasks: by the task itself */
+	struct engine_gate gate;	/* the consumer's, under the screen's lock: */
+	uint32_t outputs;		/* sum of all rings' counts at the latest look */
 	struct inproc_files files;
 	struct { uint64_t key; bool branch; } memo[INPROC_MEMO];	/* branches into a site's replaced bytes */
 	struct inproc_mm *free_mm;
@@ -196,6 +199,7 @@ int arena_open(struct inproc_arena **out, const struct supervisor *s);
 /* Whether the limits leave room for a ring at least, and for the image. */
 bool arena_probe(uint64_t ring_size);
 void arena_close(struct inproc_arena *a);
+bool arena_slot_used(const struct inproc_arena *a, uint32_t slot);	/* any thread */
 int arena_slot_get(struct inproc_arena *a, uint32_t *slot, struct ring **ring);
 struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot);
 /* The pending record of a slot at this position of its ring, NULL where there is none. */
@@ -311,6 +315,12 @@ void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why);
 void trap_leave(struct inproc *e, struct sup_task *t);
 /* Addresses of the agent from the block that gs_base points to. */
 bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base);
+
+/* inproc_screen.c */
+void screen_open(struct inproc *e);
+void screen_close(struct inproc *e);
+/* A call of t that may write is over or was taken back, by us. */
+void screen_output_end(struct inproc *e, const struct sup_task *t);
 
 /* inproc_signal.c */
 /* Takes a stopped task out of the agent; regs are changed.  True: *step is set, and the

@@ -41,10 +41,11 @@ static uint8_t action_of(const struct supervisor *s, int nr, const struct syscal
 	return action;
 }
 
-/* Calls that could take the ground from under the agent. */
+/* Calls that could take the ground from under the agent, or that the tracer has to know of. */
 static void set_checked(struct agent_control *c)
 {
-	static const char *const names[] = { "rt_sigaction", "arch_prctl", "prctl", "seccomp" };
+	static const char *const names[] = { "rt_sigaction", "arch_prctl", "prctl", "seccomp",
+					     "setuid", "setreuid", "setresuid" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		int nr = syscall_number(TRACER_ABI_X86_64, names[i]);
@@ -91,6 +92,18 @@ static void set_watched(struct agent_control *c, bool maps)
 	c->bound[nr] += AGENT_MAP_BOUND;
 }
 
+/* They go by way of the tracer while somebody has drawn; so they have to come by, recorded or not. */
+static void set_output(struct agent_control *c, const struct supervisor *s)
+{
+	for (int nr = 0; s->cfg.screen && nr < (int)AGENT_NR_MAX && nr < ENGINE_CALLS_MAX; nr++) {
+		if (s->special[TRACER_ABI_X86_64][nr] != SUP_OUTPUT)
+			continue;
+		if ((c->action[nr] & AGENT_ACTION_MASK) == AGENT_SKIP)
+			c->action[nr] = AGENT_RECORD | AGENT_HIDDEN;
+		c->action[nr] |= AGENT_OUTPUT;
+	}
+}
+
 static void control_init(struct agent_control *c, const struct supervisor *s)
 {
 	c->magic = AGENT_MAGIC;
@@ -111,6 +124,7 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 	set_checked(c);
 	set_proven(c);
 	set_watched(c, s->cfg.maps);
+	set_output(c, s);
 	agent_control_finish(c);
 }
 
@@ -306,6 +320,11 @@ static void slot_release(void *ctx, void *mem)
 	arena_put(a);
 }
 
+bool arena_slot_used(const struct inproc_arena *a, uint32_t slot)
+{
+	return !(atomic_load_explicit(&a->free_slots[slot / 64], memory_order_acquire) >> (slot % 64) & 1);
+}
+
 /* The lowest free one: its pages are most likely there already. */
 static int slot_take(struct inproc_arena *a, uint32_t *slot)
 {
@@ -418,6 +437,10 @@ void arena_abandon(const struct inproc_arena *a, uint32_t slot)
 	if (!c)
 		return;
 	word = load_word(c);
+	if ((uint8_t)(word >> 32) != TRACER_EV_CALL) {	/* what was to be told in front of a call */
+		arena_commit(a, slot, c, pos, (uint32_t)word, TRACER_EV_NONE, 0);
+		return;
+	}
 	if (c->head.time < c->start)
 		c->head.time = c->start;
 	arena_commit(a, slot, c, pos, arena_complete(c), TRACER_EV_ENTER,

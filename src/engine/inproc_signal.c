@@ -229,6 +229,15 @@ static bool leave_stub(struct inproc *e, struct sup_task *t, struct user_regs_st
 	return true;
 }
 
+/* A call that was allowed will trap again; another one that comes before it must not pass in its place. */
+static void orders_reset(const struct inproc_task *it, struct sup_task *t, const struct agent_block *b)
+{
+	uint32_t orders = b->orders & ~AGENT_ORDER_ALLOW;
+
+	if (orders != b->orders)
+		task_mem_write(t, task_block_at(it) + offsetof(struct agent_block, orders), &orders, sizeof(orders));
+}
+
 void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, bool *changed, bool *step)
 {
 	struct inproc_task *it = inproc_of(t);
@@ -253,6 +262,8 @@ void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, 
 		back_out(e, t, regs, &b, phase);
 	*changed = true;
 	e->sup.stats[ENGINE_STAT_EVICTIONS]++;
+	screen_output_end(e, t);
+	orders_reset(it, t, &b);
 	task_mem_write(t, task_block_at(it) + offsetof(struct agent_block, cur), &b.cur,
 		       offsetof(struct agent_block, tail) - offsetof(struct agent_block, cur));
 }

@@ -247,7 +247,7 @@ static bool action_lost(const struct sup_task *t)
 }
 
 /* What the agent is to do before the call that trapped. */
-static void orders_set(struct sup_task *t, const struct arch_regs *regs)
+static void orders_set(const struct inproc *e, struct sup_task *t, const struct arch_regs *regs)
 {
 	struct inproc_group *g = sup_group_of(t)->hook;
 	bool sets = regs->r.rax == NR_RT_SIGACTION && regs->r.rdi == SIGSYS && regs->r.rsi;
@@ -261,15 +261,43 @@ static void orders_set(struct sup_task *t, const struct arch_regs *regs)
 			tracee_mask_set(t->base.tid, mask | 1ull << (SIGSYS - 1));
 	}
 	if (sets) {
-		orders |= AGENT_ORDER_ALLOW;
 		g = inproc_group_of(t);
 		if (g && mem_read(&t->base.group->mem, regs->r.rsi, g->action, sizeof(g->action)) == sizeof(g->action))
 			g->own = g->action[0] != 0;
 	}
-	if (hides_memory(regs))
+	/* what could not be allowed has found a conflict */
+	if (regs->r.rax < AGENT_NR_MAX && e->arena->control->action[regs->r.rax] & AGENT_CHECK)
 		orders |= AGENT_ORDER_ALLOW;
 	if (orders)
 		task_mem_write(t, at + offsetof(struct agent_block, orders), &orders, sizeof(orders));
+}
+
+/* What the supervisor wants to know of a call, as far as it can be known before. */
+static void call_told(struct inproc *e, struct sup_task *t, const struct arch_regs *regs)
+{
+	const struct user_regs_struct *r = &regs->r;
+	const uint64_t args[TRACER_ARGS_MAX] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	const struct engine_screen *screen = e->sup.cfg.screen;
+
+	switch (r->rax < ENGINE_CALLS_MAX ? e->sup.special[TRACER_ABI_X86_64][r->rax] : SUP_PLAIN) {
+	case SUP_OUTPUT:
+		/* its ring says that it writes; what is drawn goes away */
+		if (screen)
+			screen->begin(screen->ctx);
+		if (screen)
+			screen->end(screen->ctx);
+		break;
+	case SUP_SETUID:
+		sup_group_of(t)->uid = -1;
+		break;
+	case SUP_PRCTL:
+		t->abi = TRACER_ABI_X86_64;
+		memcpy(t->args, args, sizeof(args));
+		sup_context_prctl(&e->sup, t);
+		break;
+	default:
+		break;
+	}
 }
 
 static bool is_syscall_insn(struct sup_task *t, uint64_t at)
@@ -312,7 +340,8 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		return true;
 	}
 	it->mode = INPROC_ON;
-	orders_set(t, &regs);
+	orders_set(e, t, &regs);
+	call_told(e, t, &regs);
 	redirect(e, t, &regs);
 	if (it->gone)
 		trap_gone(e, t);

@@ -247,6 +247,8 @@ static void publish(struct supervisor *s, struct sup_task *t, uint64_t at)
 		process_tell(s, t, payload, (uint32_t)n);
 		if (has_threads(payload, (size_t)n))
 			variable_find(g);
+		if (g->context.how != SUP_CONTEXT_NONE && s->hooks && s->hooks->on_context)
+			s->hooks->on_context(s, t);
 	} else if (n == -E2BIG) {
 		log_msg(s->cfg.log, LOG_DEBUG, "pid %d: its process context is larger than %u bytes: not read",
 			(int)g->base.pid, PAYLOAD_MAX);

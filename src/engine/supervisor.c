@@ -371,7 +371,7 @@ int sup_start(struct supervisor *s)
 	sup_pin_init(s);
 	options_set(s);
 	/* with a filter, a child that is let go or calls that do not stop there is writing that we do not see */
-	if (s->cfg.screen && !s->filter && !s->hooks && s->cfg.follow)
+	if (s->cfg.screen && !s->filter && !s->writes_unseen && s->cfg.follow)
 		s->cfg.screen->watch(s->cfg.screen->ctx, true);
 	if (!s->attach)
 		return launch(s);

@@ -117,6 +117,8 @@ struct sup_hooks {
 	bool (*on_signal)(struct supervisor *s, struct sup_task *t, const siginfo_t *info);
 	/* How a task goes on (default: by filter and selection). */
 	enum tracee_resume (*resume_how)(const struct supervisor *s, const struct sup_task *t);
+	/* Where the process of t keeps its threads' contexts was found out. */
+	void (*on_context)(struct supervisor *s, struct sup_task *t);
 	/* All threads of a process are seized and told of; none has stopped yet. */
 	void (*on_attach)(struct supervisor *s, struct sup_task *leader);
 	/* A trap of ours (PTRACE_EVENT_STOP); the task goes on after it.  False: it died meanwhile, and that was
@@ -149,6 +151,7 @@ struct supervisor {
 	uint64_t options;		/* PTRACE_O_* of new tracees */
 	bool attach;			/* -p: roots were running before */
 	bool filter;			/* a seccomp filter decides what stops */
+	bool writes_unseen;		/* the hooks cannot say of all calls that may write to a terminal */
 	struct seccomp_filter program;
 	bool detaching;			/* everything that stops is let go */
 	bool told_rest;			/* the end of the roots was answered */

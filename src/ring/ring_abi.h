@@ -78,7 +78,8 @@ struct ring_header {
 	uint64_t waited_ticks;	/* ticks it waited; atomic */
 	uint64_t latest;	/* position of the producer's latest reservation */
 	uint64_t records;	/* how many the producer has committed */
-	uint64_t reserved1[2];
+	uint32_t output;	/* odd: in a call that may write to a terminal (AGENT_OUTPUT); counts; atomic */
+	uint32_t reserved1[3];
 	/* consumer's line */
 	uint64_t tail;		/* oldest byte not yet consumed; atomic */
 	uint32_t wake;		/* futex word: incremented when room was made for a waiter; atomic */

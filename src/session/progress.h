@@ -3,8 +3,8 @@
  * The progress line: what the run has done so far, for a person who waits.
  * The caller of the library draws it; here is decided when.  It is never on
  * the screen while a program writes: the engine tells when a call that may
- * write begins and ends (struct engine_screen), and messages of ours go
- * through progress_log().  All of it under one lock, which the supervisor
+ * write begins and ends, or keeps programs from it for as long as the line is
+ * there (struct engine_screen), and messages of ours go through progress_log().  All of it under one lock, which the supervisor
  * takes for calls that may write, and the consumer twice a second.
  */
 #ifndef SESSION_PROGRESS_H
@@ -29,6 +29,7 @@ struct progress {
 	bool watched, shown, over;
 	unsigned writing;		/* calls under way that may write */
 	uint64_t written_ns;		/* when the latest of them was over */
+	const struct engine_gate *gate;	/* NULL: the engine tells of all */
 };
 
 void progress_init(struct progress *p, const struct tracer_session_config *cfg);

@@ -8,23 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "base/parse.h"
 #include "session/parts.h"
 #include "syscalls/syscalls.h"
-
-/* 1204331 -> 1,204,331 */
-static const char *format_count(uint64_t n, char buf[32])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), o = 0;
-
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			buf[o++] = ',';
-		buf[o++] = digits[i];
-	}
-	buf[o] = '\0';
-	return buf;
-}
 
 static void add_count(struct strbuf *sb, const char *before, uint64_t n, const char *what)
 {

@@ -62,82 +62,95 @@ shape() {
 }
 
 other=11112222333344445555666677778888
-title="our trace"
-"$tracer" -q --detail=full -o a.otlp.jsonl -o a.trace "$fx/fx_context" env 01 && pass || fail "$title: exit $?"
-rows a.otlp.jsonl
-ours=$(sed -n 's/^fx_context - \([0-9a-f]*\) .*/\1/p' rows)
-shape a.otlp.jsonl "$ours"
-title="replayed"
-"$tracer" -q --detail=full --replay a.trace -o again.otlp.jsonl && pass || fail "$title: exit $?"
-shape again.otlp.jsonl "$ours"
-title="our trace, flags not told"
-"$tracer" -q --detail=full -o b.otlp.jsonl "$fx/fx_context" env 00 && shape b.otlp.jsonl "$(python3 spans.py b.otlp.jsonl | sed -n 's/^fx_context - \([0-9a-f]*\) .*/\1/p')"
-
-title="a trace of its own"
-"$tracer" -q --detail=full -o c.otlp.jsonl "$fx/fx_context" $other 01 && shape c.otlp.jsonl $other
-grep '^fx_context' rows | grep -q $other && fail "$title: process spans went there"
-title="a trace of its own that is not sampled"
-"$tracer" -q --detail=full -o d.otlp.jsonl "$fx/fx_context" $other 00
-rows d.otlp.jsonl
-row getuid "$process" '*' a111111111111111
-row getppid "$process" '*' -
-grep -q " $other " rows && fail "$title: spans went there"
-
-title="a name that the user gave"
-"$tracer" -q --detail=full --service-name mine -o e.otlp.jsonl "$fx/fx_context" env 01
-rows e.otlp.jsonl
-row getgid a211111111111111 '*' - mine test pid
-
-# What is wrong in it is not believed, and the program is not disturbed.
-for part in version size payload record; do
-	title="wrong $part"
-	FX_CONTEXT=$part "$tracer" -q --detail=full -o w.otlp.jsonl "$fx/fx_context" env 01 && pass || fail "$title: exit $?"
-	rows w.otlp.jsonl
-	row getuid "$process" '*' - '*' '*' pid
-done
-
-title="attached"
-mkfifo in
-FX_CONTEXT=wait "$fx/fx_context" $other 01 <in >ready &
-program=$!
-exec 8>in
-tries=0
-while [ ! -s ready ] && [ $tries -lt 200 ]; do
-	sleep 0.05
-	tries=$((tries + 1))
-done
-"$tracer" -q --detail=full -o f.otlp.jsonl -p $program 2>err &
-tracing=$!
-tries=0
-while ! grep -q "^TracerPid:[^0-9]*$tracing\$" /proc/$program/status && [ $tries -lt 200 ]; do
-	sleep 0.05
-	tries=$((tries + 1))
-done
-echo >&8
-exec 8>&-
-wait $program && wait $tracing && pass || fail "$title: $(cat err)"
-shape f.otlp.jsonl $other
-
-# The variable in a library: each way in which compilers reach it; and in programs at a fixed place.
-cc=${CC:-cc}
-source=$srcdir/fixtures/fx_context.c
-if $cc -O1 -DNO_VARIABLE -pthread -o fx_other "$source" -ldl 2>err; then
-	for model in "-mtls-dialect=gnu" "-mtls-dialect=gnu2" "-ftls-model=initial-exec"; do
-		title="library, $model"
-		$cc -O1 -shared -fPIC -DLIBRARY "$model" -o lib.so "$source" 2>err || { echo "$model: not known here"; continue; }
-		"$tracer" -q --detail=full -o g.otlp.jsonl ./fx_other $other 01 ./lib.so && pass || fail "$title: exit $?"
-		shape g.otlp.jsonl $other
+attached() {
+	title="attached"
+	mkfifo in
+	FX_CONTEXT=wait "$fx/fx_context" $other 01 <in >ready &
+	program=$!
+	exec 8>in
+	tries=0
+	while [ ! -s ready ] && [ $tries -lt 200 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
 	done
-	title="fixed place"
-	$cc -O1 -no-pie -rdynamic -pthread -o fx_fixed "$source" -ldl 2>err &&
-		"$tracer" -q --detail=full -o h.otlp.jsonl ./fx_fixed $other 01 && shape h.otlp.jsonl $other
-else
-	echo "no compiler: libraries are not tried"
-fi
+	"$tracer" -q --detail=full -o f.otlp.jsonl -p $program 2>err &
+	tracing=$!
+	tries=0
+	while ! grep -q "^TracerPid:[^0-9]*$tracing\$" /proc/$program/status && [ $tries -lt 200 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+	echo >&8
+	exec 8>&-
+	wait $program && wait $tracing && pass || fail "$title: $(cat err)"
+	shape f.otlp.jsonl $other
+}
 
-# A program that publishes nothing is not asked for anything.
-"$tracer" -q --stats=engine -o none.txt true 2>err
-grep -q 'contexts read  *[1-9]' err && fail "nothing published: $(grep contexts err)"
-"$tracer" -q --stats=engine -o none.txt "$fx/fx_context" $other 01 2>err
-grep -q 'contexts read  *[1-9]' err && pass || fail "published: $(cat err)"
+every_case() {
+	title="$engine: our trace"
+	"$tracer" --engine "$engine" -q --detail=full -o a.otlp.jsonl -o a.trace "$fx/fx_context" env 01 && pass || fail "$title: exit $?"
+	rows a.otlp.jsonl
+	ours=$(sed -n 's/^fx_context - \([0-9a-f]*\) .*/\1/p' rows)
+	shape a.otlp.jsonl "$ours"
+	title="$engine: replayed"
+	"$tracer" -q --detail=full --replay a.trace -o again.otlp.jsonl && pass || fail "$title: exit $?"
+	shape again.otlp.jsonl "$ours"
+	title="$engine: our trace, flags not told"
+	"$tracer" --engine "$engine" -q --detail=full -o b.otlp.jsonl "$fx/fx_context" env 00 && shape b.otlp.jsonl "$(python3 spans.py b.otlp.jsonl | sed -n 's/^fx_context - \([0-9a-f]*\) .*/\1/p')"
+
+	title="$engine: a trace of its own"
+	"$tracer" --engine "$engine" -q --detail=full -o c.otlp.jsonl "$fx/fx_context" $other 01 && shape c.otlp.jsonl $other
+	grep '^fx_context' rows | grep -q $other && fail "$title: process spans went there"
+	title="$engine: a trace of its own that is not sampled"
+	"$tracer" --engine "$engine" -q --detail=full -o d.otlp.jsonl "$fx/fx_context" $other 00
+	rows d.otlp.jsonl
+	row getuid "$process" '*' a111111111111111
+	row getppid "$process" '*' -
+	grep -q " $other " rows && fail "$title: spans went there"
+
+	title="$engine: a name that the user gave"
+	"$tracer" --engine "$engine" -q --detail=full --service-name mine -o e.otlp.jsonl "$fx/fx_context" env 01
+	rows e.otlp.jsonl
+	row getgid a211111111111111 '*' - mine test pid
+
+	# What is wrong in it is not believed, and the program is not disturbed.
+	for part in version size payload record; do
+		title="$engine: wrong $part"
+		FX_CONTEXT=$part "$tracer" --engine "$engine" -q --detail=full -o w.otlp.jsonl "$fx/fx_context" env 01 && pass || fail "$title: exit $?"
+		rows w.otlp.jsonl
+		row getuid "$process" '*' - '*' '*' pid
+	done
+
+	[ "$engine" != ptrace ] || attached
+	# The variable in a library: each way in which compilers reach it; and in programs at a fixed place.
+	cc=${CC:-cc}
+	source=$srcdir/fixtures/fx_context.c
+	if $cc -O1 -DNO_VARIABLE -pthread -o fx_other "$source" -ldl 2>err; then
+		for model in "-mtls-dialect=gnu" "-mtls-dialect=gnu2" "-ftls-model=initial-exec"; do
+			title="$engine: library, $model"
+			$cc -O1 -shared -fPIC -DLIBRARY "$model" -o lib.so "$source" 2>err || { echo "$model: not known here"; continue; }
+			"$tracer" --engine "$engine" -q --detail=full -o g.otlp.jsonl ./fx_other $other 01 ./lib.so && pass || fail "$title: exit $?"
+			shape g.otlp.jsonl $other
+		done
+		title="$engine: fixed place"
+		$cc -O1 -no-pie -rdynamic -pthread -o fx_fixed "$source" -ldl 2>err &&
+			"$tracer" --engine "$engine" -q --detail=full -o h.otlp.jsonl ./fx_fixed $other 01 && shape h.otlp.jsonl $other
+	else
+		echo "no compiler: libraries are not tried"
+	fi
+
+	# A program that publishes nothing is not asked for anything.
+	"$tracer" --engine "$engine" -q --stats=engine -o none.txt true 2>err
+	grep -q 'contexts read  *[1-9]' err && fail "$engine: nothing published: $(grep contexts err)"
+	"$tracer" --engine "$engine" -q --stats=engine -o none.txt "$fx/fx_context" $other 01 2>err
+	grep -q 'contexts read  *[1-9]' err && pass || fail "$engine: published: $(cat err)"
+}
+
+for engine in ptrace inproc; do
+	if "$tracer" --engine $engine -qq -o none.txt true 2>err; then
+		every_case
+	else
+		echo "$engine: $(cat err)"
+	fi
+done
 finish

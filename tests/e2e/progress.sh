@@ -67,10 +67,14 @@ on_terminal -- "$tracer" -qq -o t.txt sh talk.sh
 drawn && fail "-q: there is a line"
 cmp -s want seen || python3 screen.py seen >got
 cmp -s want got && pass || fail "-q: another screen: $(diff want got)"
-on_terminal -- "$tracer" -o t.txt sh talk.sh
-drawn && pass || fail "no progress line: $(cat seen)"
-python3 screen.py seen >got
-cmp -s want got && pass || fail "another screen: $(diff want got)"
+engines=ptrace
+"$tracer" --engine inproc -qq -o t.txt true 2>err && engines="ptrace inproc" || cat err
+for engine in $engines; do
+	on_terminal -- "$tracer" --engine $engine -o t.txt sh talk.sh
+	drawn && pass || fail "$engine: no progress line: $(cat seen)"
+	python3 screen.py seen >got
+	cmp -s want got && pass || fail "$engine: another screen: $(diff want got)"
+done
 
 # Who types, and a prompt that waits.
 echo 'printf "name? "; read x; echo "hello $x"; echo end' >ask.sh
@@ -103,10 +107,12 @@ sys.stdout.buffer.write(out)
 EOF
 python3 type.py sh ask.sh >seen
 python3 screen.py seen >want
-python3 type.py "$tracer" -o t.txt sh ask.sh >seen
-drawn && pass || fail "prompt: no progress line"
-python3 screen.py seen >got
-cmp -s want got && pass || fail "prompt: another screen: $(diff want got)"
+for engine in $engines; do
+	python3 type.py "$tracer" --engine $engine -o t.txt sh ask.sh >seen
+	drawn && pass || fail "$engine: prompt: no progress line"
+	python3 screen.py seen >got
+	cmp -s want got && pass || fail "$engine: prompt: another screen: $(diff want got)"
+done
 
 # Not where nobody looks, or where it was not asked for.
 for setting in CI=true TERM=dumb; do

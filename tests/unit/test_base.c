@@ -285,6 +285,19 @@ START_TEST(utf8_all)
 }
 END_TEST
 
+START_TEST(counts)
+{
+	static const struct { uint64_t n; const char *want; } rows[] = {
+		{ 0, "0" }, { 999, "999" }, { 1000, "1,000" }, { 123456, "123,456" }, { 1204331, "1,204,331" },
+		{ UINT64_MAX, "18,446,744,073,709,551,615" },
+	};
+	char buf[32];
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_str_eq(format_count(rows[i].n, buf), rows[i].want);
+}
+END_TEST
+
 START_TEST(json_text)
 {
 	struct json_writer w;
@@ -318,5 +331,5 @@ int main(void)
 {
 	return unit_run("base", (const TTest *const[]){
 		error_texts, log_levels, strbuf_numbers, strbuf_limit, strbuf_grows_and_keeps, hash_model,
-		hash_iterate_and_delete, hash_of_bytes, parse_numbers, parse_durations, utf8_all, json_text, NULL });
+		hash_iterate_and_delete, hash_of_bytes, parse_numbers, parse_durations, counts, utf8_all, json_text, NULL });
 }

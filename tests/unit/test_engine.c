@@ -28,8 +28,12 @@ START_TEST(registry)
 	ck_assert_int_eq(engine_choose("nosuch", &cfg, &ops, why, sizeof(why)), -TRACER_ERR_USAGE);
 	ck_assert_ptr_nonnull(strstr(why, "'nosuch'"));
 	ck_assert_ptr_nonnull(strstr(why, "ptrace"));
-	ck_assert_int_eq(engine_choose("ptrace:x", &cfg, &ops, why, sizeof(why)), 0);
+	/* it has no variants */
+	ck_assert_int_eq(engine_choose("ptrace:x", &cfg, &ops, why, sizeof(why)), -TRACER_ERR_USAGE);
 	ck_assert_str_eq(cfg.variant, "x");
+	ck_assert_ptr_nonnull(strstr(why, "'x'"));
+	cfg.variant = NULL;
+	ck_assert_int_eq(engine_choose("ptrace", &cfg, &ops, why, sizeof(why)), 0);
 	ck_assert_str_eq(ops->name, "ptrace");
 	for (int i = 0; i < ENGINE_STATS; i++)
 		ck_assert_ptr_nonnull(engine_stat_names[i]);
