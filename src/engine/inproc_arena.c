@@ -25,6 +25,7 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4	/* linux/mman.h */
 #endif
+#define BEGUN_MAX (sizeof(struct tracer_ev_call) + 8 * TRACER_ARGS_MAX)	/* written before a record's first word is */
 #define ROUND(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 
 static uint8_t action_of(const struct supervisor *s, int nr, const struct syscall_desc *d)
@@ -429,13 +430,27 @@ uint32_t arena_complete(struct tracer_ev_call *c)
 	return at;
 }
 
+/* A task that was killed while it began a record has written behind its head, and nobody would clear that:
+ * the next task of the slot may have to leave it zero. */
+static void begun_clear(const struct inproc_arena *a, struct ring_header *hdr)
+{
+	uint64_t head = load_word(&hdr->head), used = head - load_word(&hdr->tail);
+	uint64_t room = used < a->ring_size ? a->ring_size - used : 0;
+	uint8_t *at = (uint8_t *)(hdr + 1) + (head & (a->ring_size - 1));
+
+	if (room >= 8 && !load_word(at))
+		memset(at + 8, 0, (room < BEGUN_MAX ? room & ~7ull : BEGUN_MAX) - 8);
+}
+
 void arena_abandon(const struct inproc_arena *a, uint32_t slot)
 {
 	uint64_t pos = arena_ring(a, slot)->latest, word;
 	struct tracer_ev_call *c = arena_pending(a, slot, pos);
 
-	if (!c)
+	if (!c) {
+		begun_clear(a, arena_ring(a, slot));
 		return;
+	}
 	word = load_word(c);
 	if ((uint8_t)(word >> 32) != TRACER_EV_CALL) {	/* what was to be told in front of a call */
 		arena_commit(a, slot, c, pos, (uint32_t)word, TRACER_EV_NONE, 0);

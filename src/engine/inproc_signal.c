@@ -125,7 +125,8 @@ static void record_finish(struct inproc *e, struct sup_task *t, struct agent_blo
 	nr = c->head.nr;
 	flags = (uint16_t)(c->head.flags & ~TRACER_EVF_PENDING) | result_flags(ret);
 	c->ret = ret;
-	c->head.time = clock_ticks(e->sup.out.clock);
+	/* it was over before what has stopped the task: in front of the record of that */
+	c->head.time = e->sup.now - 1;
 	if (c->head.time < c->start)
 		c->head.time = c->start;
 	time = c->head.time;

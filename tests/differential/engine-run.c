@@ -5,8 +5,10 @@
  *
  *	engine-run [-o FILE] [-c] [-d] [-s] [-r BYTES] [-L RECORD] ENGINE COMMAND...
  *
- * -c counts calls by name; without it every record is a line, tasks are
- * numbered by their birth and addresses are masked.  -d lets go what is left when
+ * -c counts calls by name; without it every call is a line, and every birth, exec, mapping of
+ * code, signal, context and end (in a column of their own: those and calls come from different
+ * rings); tasks are numbered by their birth and addresses are masked, where a call was made is
+ * told by the file and the offset in it.  -d lets go what is left when
  * the command ends.  -s: the engine is
  * inproc:shadow; every call must have come twice, from the agent and from the
  * stops, with the same content; the exit status is 99 where not.  -L loses one
@@ -32,6 +34,9 @@
 
 struct entry { struct entry *next; uint32_t size; _Alignas(8) uint8_t bytes[]; };
 
+/* Code of a file that a process has mapped. */
+struct place { uint64_t addr, len, offset, ino; };
+
 /* Records of one task that wait for their twins. */
 struct side { struct entry *first, **last; unsigned long n; };
 struct seen {
@@ -41,6 +46,8 @@ struct seen {
 	bool killed;			/* by a signal, or by another thread's execve */
 	unsigned restarts;		/* calls that were begun again */
 	/* of a process, in its leader's entry */
+	struct place *places;
+	unsigned nplaces;
 	int group_exit;			/* who called exit_group */
 	bool signals;			/* one came, to whomever of its tasks */
 	struct side agent, stops;
@@ -109,6 +116,51 @@ static void print_bytes(struct run *r, const uint8_t *p, uint32_t n)
 	}
 }
 
+/* ---- where calls are made ---- */
+
+static struct seen *leader_of(struct run *r, const struct seen *s)
+{
+	return seen_of(r, s->pid ? s->pid : s->tid);
+}
+
+static void place_add(struct seen *leader, const struct place *new)
+{
+	leader->places = realloc(leader->places, (leader->nplaces + 1) * sizeof(*new));
+	leader->places[leader->nplaces++] = *new;
+}
+
+static void places_birth(struct run *r, const struct tracer_ev_task *ev)
+{
+	struct seen *s = seen_of(r, ev->head.tid), *from;
+
+	s->pid = ev->pid;
+	if (ev->pid != ev->head.tid)
+		return;
+	s->nplaces = 0;
+	from = ev->parent_tid ? leader_of(r, seen_of(r, ev->parent_tid)) : NULL;
+	for (unsigned i = 0; from && i < from->nplaces; i++)
+		place_add(s, &from->places[i]);
+}
+
+/* The latest mapping there counts. */
+static void print_place(struct run *r, const struct tracer_ev_call *c)
+{
+	const struct seen *s = leader_of(r, seen_of(r, c->head.tid));
+
+	for (unsigned i = s->nplaces; i-- > 0;) {
+		const struct place *p = &s->places[i];
+
+		if (c->ip - p->addr >= p->len)
+			continue;
+		fprintf(r->out, " @%llu+%llx", (unsigned long long)p->ino,
+			(unsigned long long)(c->ip - p->addr + p->offset));
+		return;
+	}
+	fputs(c->ip ? " @?" : " @0", r->out);
+}
+
+/* ---- records as text ---- */
+
 static void print_call(struct run *r, const struct tracer_ev_call *c)
 {
 	char name[24];
@@ -130,7 +182,94 @@ static void print_call(struct run *r, const struct tracer_ev_call *c)
 		fputc(']', r->out);
 		p += sizeof(*cap) + TRACER_ALIGN8(cap->len);
 	}
+	print_place(r, c);
 	fputc('\n', r->out);
+}
+
+static void print_task(struct run *r, const struct tracer_ev_task *ev)
+{
+	int number = task_number(r, ev->head.tid);
+
+	fprintf(r->out, "E%d born: of T%d, in T%d, flags %llx, uid %d, '%s'\n", number, task_number(r, ev->parent_tid),
+		task_number(r, ev->pid), (unsigned long long)ev->clone_flags, ev->uid, ev->comm);
+}
+
+static void print_id(struct run *r, const uint8_t *id, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		fprintf(r->out, "%02x", id[i]);
+}
+
+static void print_exec(struct run *r, const struct tracer_ev_exec *ev)
+{
+	fprintf(r->out, "E%d exec: by T%d, class %d, dumpable %d, '%s', %u strings ", task_number(r, ev->head.tid),
+		task_number(r, ev->former_tid), ev->elf_class, ev->dumpable, ev->comm, ev->argc);
+	print_bytes(r, (const uint8_t *)ev->text, ev->exe_len + ev->argv_len);
+	fputs(" id ", r->out);
+	print_id(r, ev->build_id, ev->build_id_len);
+	fputc('\n', r->out);
+}
+
+static void print_map(struct run *r, const struct tracer_ev_map *ev)
+{
+	fprintf(r->out, "E%d map: %llu bytes at %llu of %llu class %d ", task_number(r, ev->head.tid),
+		(unsigned long long)ev->len, (unsigned long long)ev->offset, (unsigned long long)ev->ino, ev->elf_class);
+	print_bytes(r, (const uint8_t *)ev->text, ev->path_len);
+	fputs(" id ", r->out);
+	print_id(r, ev->build_id, ev->build_id_len);
+	fputc('\n', r->out);
+}
+
+static void print_signal(struct run *r, const struct tracer_ev_signal *ev)
+{
+	fprintf(r->out, "E%d signal: %d code %d from T%d%s%s\n", task_number(r, ev->head.tid), ev->head.nr, ev->code,
+		ev->sender ? task_number(r, ev->sender) : -1, ev->addr ? " address" : "",
+		ev->head.flags & TRACER_EVF_STOP ? " stop" : "");
+}
+
+static void print_context(struct run *r, const struct tracer_ev_context *ev)
+{
+	/* a thread's and the process's are told by different hands */
+	fprintf(r->out, "E%d.%d context: ", task_number(r, ev->head.tid), ev->what);
+	print_id(r, ev->trace_id, sizeof(ev->trace_id));
+	fputc(' ', r->out);
+	print_id(r, ev->span_id, sizeof(ev->span_id));
+	fprintf(r->out, " flags %d, %u bytes\n", ev->trace_flags, ev->len);
+}
+
+static void print_exit(struct run *r, const struct tracer_ev_exit *ev)
+{
+	fprintf(r->out, "E%d end: status %x of T%d%s%s\n", task_number(r, ev->head.tid), (unsigned)ev->status,
+		task_number(r, ev->pid), ev->head.flags & TRACER_EVF_DETACHED ? " let go" : "",
+		ev->head.flags & TRACER_EVF_SUPERSEDED ? " superseded" : "");
+}
+
+static void print_event(struct run *r, const struct tracer_event *ev)
+{
+	const struct tracer_ev_text *text = (const void *)ev;
+
+	switch (ev->kind) {
+	case TRACER_EV_TASK: print_task(r, (const void *)ev); break;
+	case TRACER_EV_EXEC: print_exec(r, (const void *)ev); break;
+	case TRACER_EV_MAP: print_map(r, (const void *)ev); break;
+	case TRACER_EV_SIGNAL: print_signal(r, (const void *)ev); break;
+	case TRACER_EV_CONTEXT: print_context(r, (const void *)ev); break;
+	case TRACER_EV_EXIT: print_exit(r, (const void *)ev); break;
+	case TRACER_EV_ENGINE: fprintf(r->out, "# %.*s\n", (int)text->len, text->text); break;
+	default: break;
+	}
+}
+
+static void places_load(struct run *r, const struct tracer_event *ev)
+{
+	const struct tracer_ev_map *m = (const void *)ev;
+
+	if (ev->kind == TRACER_EV_TASK)
+		places_birth(r, (const void *)ev);
+	else if (ev->kind == TRACER_EV_EXEC)
+		leader_of(r, seen_of(r, ev->tid))->nplaces = 0;
+	else if (ev->kind == TRACER_EV_MAP)
+		place_add(leader_of(r, seen_of(r, ev->tid)), &(struct place){ m->addr, m->len, m->offset, m->ino });
 }
 
 /* ---- shadow ---- */
@@ -199,11 +338,6 @@ static bool same_call(const struct tracer_ev_call *a, const struct tracer_ev_cal
 static bool goes_on(const struct seen *s, const struct tracer_ev_call *b)
 {
 	return s->again && b->head.nr == SYS_restart_syscall;
-}
-
-static struct seen *leader_of(struct run *r, const struct seen *s)
-{
-	return seen_of(r, s->pid ? s->pid : s->tid);
 }
 
 /* Whether there was a reason for what shadow_match() let pass. */
@@ -368,9 +502,10 @@ static void take(struct run *r, const struct tracer_event *ev)
 		shadow_event(r, ev);
 	else if (ev->kind == TRACER_EV_TASK)
 		seen_of(r, ev->tid);	/* its number is that of its birth */
-	if (!r->counts && !r->shadow && ev->kind == TRACER_EV_ENGINE)
-		fprintf(r->out, "# %.*s\n", (int)((const struct tracer_ev_text *)ev)->len,
-			((const struct tracer_ev_text *)ev)->text);
+	if (!r->counts && !r->shadow) {
+		places_load(r, ev);
+		print_event(r, ev);
+	}
 	if (ev->kind != TRACER_EV_CALL && ev->kind != TRACER_EV_ENTER)
 		return;
 	count(r, c);
@@ -484,6 +619,7 @@ int main(int argc, char **argv)
 	cfg.envp = environ;
 	cfg.file = find_program(argv[optind + 1]);
 	cfg.clock = clock_probe();
+	cfg.maps = !r.counts && !r.shadow;
 	if (engine_choose(argv[optind], &cfg, &ops, why, sizeof(why)) < 0) {
 		fprintf(stderr, "engine-run: %s\n", why);
 		free(r.tasks);

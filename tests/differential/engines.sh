@@ -66,7 +66,7 @@ same busybox busybox ls /usr/include/linux
 for f in "fx_badptr" "fx_births" "fx_known loop 100" "fx_known pointers blocked" "fx_known jit" \
 	"fx_known odd-stack" "fx_known vectors" "fx_known filter" "fx_known gs" "fx_known dispatch" "fx_known close-all" \
 	"fx_signals self 20" "fx_signals blocked 20" "fx_signals fault" "fx_end segv" "fx_end exit 3" \
-	"fx_int80" "fx_seccomp" "fx_i386" "fx_dumpable"; do
+	"fx_int80" "fx_seccomp" "fx_i386" "fx_dumpable" "fx_context 11112222333344445555666677778888 01"; do
 	set -- $f
 	[ -x "$fx/$1" ] || continue
 	program=$fx/$1
