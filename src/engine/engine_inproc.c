@@ -164,7 +164,7 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 	it->mode = INPROC_ON;
 }
 
-static void context_init(const struct sup_task *t, struct agent_block *b)
+void task_context_set(const struct sup_task *t, struct agent_block *b)
 {
 	const struct sup_context *c = &sup_group_of(t)->context;
 
@@ -181,7 +181,7 @@ static void on_context(struct supervisor *s, struct sup_task *t)
 	struct tracee *o;
 
 	(void)s;
-	context_init(t, &b);
+	task_context_set(t, &b);
 	for (o = t->base.group->first; o; o = o->sibling) {
 		struct sup_task *other = (struct sup_task *)o;
 		struct inproc_task *it = inproc_of(other);
@@ -212,7 +212,7 @@ static void block_init(const struct inproc *e, struct sup_task *t, struct agent_
 	b->pid = 0;
 	b->orders = 0;
 	memset(b->told, 0, sizeof(b->told));
-	context_init(t, b);
+	task_context_set(t, b);
 }
 
 /* The child stands behind the agent's system call instruction with its parent's registers. */

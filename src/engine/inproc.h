@@ -332,5 +332,7 @@ bool signal_stop(struct inproc *e, struct sup_task *t, const siginfo_t *info);
 int task_mem_write(struct sup_task *t, uint64_t addr, const void *buf, size_t n);
 bool task_block_read(struct sup_task *t, struct agent_block *b);
 uint64_t task_block_at(const struct inproc_task *it);
+/* Where the process keeps its threads' contexts, for a block that is made. */
+void task_context_set(const struct sup_task *t, struct agent_block *b);
 
 #endif

@@ -30,7 +30,8 @@
 #include "export/wake.h"
 
 #define NO_MARK UINT64_MAX
-#define LINGER_NS 250000000u
+#define LINGER_NS 250000000u		/* an exporter that did not get on for so long is not ahead */
+#define LINGER_SLICE_NS 1000000u
 #define LOOK_AGAIN_NS 50000000u		/* a waiting producer looks whether the exporter still gets on */
 
 typedef atomic_uint_fast64_t counter;
@@ -57,7 +58,8 @@ struct batch_processor {
 	counter queued, dropped_full, dropped_shutdown, blocked_ns, blocks;
 	atomic_uint high_water;
 	atomic_uint inflight;			/* exporter thread's, relaxed: for stats */
-	unsigned stalled;			/* producer: progress when it lingered in vain */
+	unsigned lingered;			/* producer: progress when it began to linger, ... */
+	uint64_t linger_until;			/* ... and for how long it may */
 
 	/* exporter thread */
 	struct span **batch, **ahead;
@@ -404,21 +406,23 @@ int batch_processor_push(struct batch_processor *b, struct span *s)
 
 bool batch_processor_ahead(struct batch_processor *b)
 {
-	return span_queue_depth(&b->queue) >= b->cfg.batch_size && !load(&b->stop_deadline) &&
-	       !is_aborted(b) && wake_load(&b->progress) != b->stalled &&
-	       !atomic_load_explicit(&b->exporter->failing, memory_order_acquire) &&
-	       !atomic_load_explicit(&b->exporter->circuit_open, memory_order_acquire);
+	/* one batch is under way, another is whole, wherever it is */
+	return span_queue_tail(&b->queue) - load(&b->done) >= 2 * (uint64_t)b->cfg.batch_size && may_wait(b) && !is_aborted(b) &&
+	       (wake_load(&b->progress) != b->lingered || clock_mono_ns() < b->linger_until);
 }
 
 void batch_processor_linger(struct batch_processor *b)
 {
 	unsigned seen = wake_load(&b->progress);
+	uint64_t now = clock_mono_ns();
 
 	if (!batch_processor_ahead(b))
 		return;
-	wake_wait(&b->progress, seen, clock_mono_ns() + LINGER_NS);
-	if (wake_load(&b->progress) == seen)
-		b->stalled = seen;
+	if (seen != b->lingered) {
+		b->lingered = seen;
+		b->linger_until = now + LINGER_NS;
+	}
+	wake_wait(&b->progress, seen, now + LINGER_SLICE_NS);
 }
 
 /* ---- control ---- */
@@ -546,7 +550,7 @@ int batch_processor_start(struct batch_processor **out, const struct batch_confi
 	b->due = UINT64_MAX;
 	wake_init(&b->work);
 	wake_init(&b->progress);
-	b->stalled = wake_load(&b->progress) - 1;
+	b->lingered = wake_load(&b->progress) - 1;
 	pthread_mutex_init(&b->lock, NULL);
 	b->batch = calloc(cfg->batch_size, sizeof(*b->batch));
 	b->ahead = calloc(cfg->batch_size, sizeof(*b->ahead));

@@ -52,8 +52,8 @@ int batch_processor_start(struct batch_processor **out, const struct batch_confi
 /* Takes the span whatever happens: queued, or counted as dropped and put back.
  * May wait as overflow says.  0, or -EAGAIN when it was dropped. */
 int batch_processor_push(struct batch_processor *b, struct span *s);
-/* Producer: the exporter gets on and has enough to do so without a pause; more spans would only wait.  linger: until it
- * wants more, but not long; where it did not get on meanwhile it is not ahead until it does. */
+/* Producer: the exporter gets on and has enough to do so without a pause; more spans would only wait.  Never so where spans
+ * are rather dropped than waited for.  linger: until it wants more, or for a moment. */
 bool batch_processor_ahead(struct batch_processor *b);
 void batch_processor_linger(struct batch_processor *b);
 /* Everything pushed before is through (exported, or counted as failed): 0;

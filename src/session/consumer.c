@@ -205,7 +205,7 @@ static void linger(struct consumer *c)
 {
 	struct batch_processor *b = c->delivery->batch;
 
-	if (b && batch_processor_ahead(b) && ring_set_fill(c->rings) < FILL_MAX)
+	while (b && batch_processor_ahead(b) && ring_set_fill(c->rings) < FILL_MAX)
 		batch_processor_linger(b);
 }
 

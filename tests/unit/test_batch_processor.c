@@ -351,6 +351,47 @@ START_TEST(test_block)
 END_TEST
 
 /* ... for the allowance of a run; after that spans are dropped at once. */
+/* More spans are not wanted while a batch is under way and the next one is there; a stuck exporter
+ * keeps nobody. */
+START_TEST(test_ahead)
+{
+	struct batch_config cfg = base_config;
+	struct fixture f;
+
+	fixture_init(&f, &cfg);
+	f.memory.gated = true;
+	for (unsigned i = 0; i < 199; i++)
+		push_one(&f, i);
+	ck_assert(!batch_processor_ahead(f.b));
+	for (unsigned i = 199; i < 250; i++)
+		push_one(&f, i);
+	ck_assert(batch_processor_ahead(f.b));
+	sem_post(&f.memory.gate);
+	while (batch_processor_ahead(f.b))	/* 150 are left when the first batch is through */
+		batch_processor_linger(f.b);
+	for (unsigned i = 250; i < 350; i++)
+		push_one(&f, i);
+	while (batch_processor_ahead(f.b))	/* in vain, but not for ever */
+		batch_processor_linger(f.b);
+	for (unsigned i = 0; i < 4; i++)
+		sem_post(&f.memory.gate);
+	finish(&f, 0);
+	ck_assert_uint_eq(f.stats.exported, 350);
+	fixture_fini(&f);
+
+	cfg.overflow = OVERFLOW_DROP;
+	fixture_init(&f, &cfg);
+	f.memory.gated = true;
+	for (unsigned i = 0; i < 250; i++)
+		push_one(&f, i);
+	ck_assert(!batch_processor_ahead(f.b));
+	for (unsigned i = 0; i < 4; i++)
+		sem_post(&f.memory.gate);
+	finish(&f, 0);
+	fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(test_block_max)
 {
 	struct batch_config cfg = base_config;
@@ -592,6 +633,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_order_and_loss, 0, 8);
 	tcase_add_test(tcase, test_drop);
 	tcase_add_test(tcase, test_block);
+	tcase_add_test(tcase, test_ahead);
 	tcase_add_test(tcase, test_block_max);
 	tcase_add_test(tcase, test_held_then_delivered);
 	tcase_add_test(tcase, test_never_there);

@@ -54,6 +54,9 @@ START_TEST(merges_by_time)
 		sum += (uint64_t)i;
 	}
 	ck_assert(!ring_set_done(s));
+	/* 500 of each, more or less, of 32 bytes */
+	ck_assert_uint_ge(ring_set_fill(s), 50 * 500 * sizeof(struct tracer_ev_lost) / 65536);
+	ck_assert_uint_lt(ring_set_fill(s), 100);
 	ring_set_finish(s);
 	for (int i = 0; i < 10; i++)
 		ring_set_close(s, r[i]);
@@ -66,6 +69,7 @@ START_TEST(merges_by_time)
 	}
 	ck_assert_uint_eq(got, 5000);
 	ck_assert_uint_eq(sum, 0);
+	ck_assert_uint_eq(ring_set_fill(s), 0);
 	ck_assert(ring_set_done(s));
 	ring_set_stats(s, &st);
 	ck_assert_uint_eq(st.records, 5000);
