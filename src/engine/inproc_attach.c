@@ -266,6 +266,7 @@ static void block_fill(const struct inproc *e, const struct sup_task *t, struct 
 	b->control = mm->image + e->arena->control_at;
 	b->tid = t->base.tid;
 	b->slot = it->slot;
+	task_context_set(t, b);
 	b->magic = AGENT_MAGIC;
 }
 

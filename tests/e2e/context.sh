@@ -63,7 +63,8 @@ shape() {
 
 other=11112222333344445555666677778888
 attached() {
-	title="attached"
+	title="$engine: attached"
+	rm -f in ready
 	mkfifo in
 	FX_CONTEXT=wait "$fx/fx_context" $other 01 <in >ready &
 	program=$!
@@ -73,7 +74,7 @@ attached() {
 		sleep 0.05
 		tries=$((tries + 1))
 	done
-	"$tracer" -q --detail=full -o f.otlp.jsonl -p $program 2>err &
+	"$tracer" --engine "$engine" -q --detail=full -o f.otlp.jsonl -p $program 2>err &
 	tracing=$!
 	tries=0
 	while ! grep -q "^TracerPid:[^0-9]*$tracing\$" /proc/$program/status && [ $tries -lt 200 ]; do
@@ -121,7 +122,7 @@ every_case() {
 		row getuid "$process" '*' - '*' '*' pid
 	done
 
-	[ "$engine" != ptrace ] || attached
+	attached
 	# The variable in a library: each way in which compilers reach it; and in programs at a fixed place.
 	cc=${CC:-cc}
 	source=$srcdir/fixtures/fx_context.c
