@@ -174,20 +174,32 @@ static void start_line(struct clock_map *m, uint64_t ticks, uint64_t ns, uint64_
 	m->points = 1;
 }
 
-void clock_map_init(struct clock_map *m, enum tracer_clock_source source)
+void clock_point_sync(struct clock_point *p, enum tracer_clock_source source)
 {
-	struct timespec pause = { .tv_nsec = FIRST_NS };
-	struct clock_point first, second;
-	struct clock_point real;
+	measure_pair(source, p);
+}
+
+/* Until FIRST_NS after the first pair. */
+static void wait_for_rate(const struct clock_point *first)
+{
+	uint64_t until = first->ns + FIRST_NS;
+	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
+
+	if (clock_mono_ns() < until)
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+void clock_map_init(struct clock_map *m, enum tracer_clock_source source, const struct clock_point *first)
+{
+	struct clock_point second, real;
 
 	*m = (struct clock_map){ .source = source };
-	measure_pair(source, &first);
-	start_line(m, first.ticks, first.ns, UNIT);
+	start_line(m, first->ticks, first->ns, UNIT);
 	if (source == TRACER_CLOCK_TSC) {
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		wait_for_rate(first);
 		measure_pair(source, &second);
 		start_line(m, second.ticks, second.ns,
-			   slope(second.ns - first.ns, second.ticks - first.ticks));
+			   slope(second.ns - first->ns, second.ticks - first->ticks));
 	}
 	measure(TRACER_CLOCK_MONOTONIC, CLOCK_REALTIME, &real);
 	m->real_offset_ns = (int64_t)(real.ns - real.ticks);

@@ -44,8 +44,10 @@ struct clock_map {
 	unsigned npast;
 };
 
-/* Live: takes the first pair and a first rate (about 0.3 ms for the TSC). */
-void clock_map_init(struct clock_map *m, enum tracer_clock_source source);
+/* A first pair, to be taken as early as can be; ... */
+void clock_point_sync(struct clock_point *p, enum tracer_clock_source source);
+/* ... live: from that pair and one that is taken now, 0.2 ms later at least (TSC). */
+void clock_map_init(struct clock_map *m, enum tracer_clock_source source, const struct clock_point *first);
 /* Replay: from a recorded point. */
 void clock_map_load(struct clock_map *m, const struct tracer_ev_clock *first);
 /* The last pair as a record; loading and adding these in order repeats the map. */

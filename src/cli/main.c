@@ -6,6 +6,7 @@
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,9 @@ int main(int argc, char **argv)
 	struct tracer_options *o;
 	int first, r;
 
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);	/* nothing is allocated for calls or spans: a heap for each thread is start-up time */
+#endif
 	hold_standard_fds();
 	for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
 		if (!strcmp(argv[1], subcommands[i].name))

@@ -59,6 +59,7 @@ static void inherit_load(struct supervisor *s, sigset_t *mask, struct spawn_plan
 	plan->mask = mask;
 	plan->changed = in && in->signals ? in->changed : 0;
 	plan->ignored = in && in->signals ? in->ignored : 0;
+	plan->no_handlers = in && in->signals;
 	plan->fds = in ? in->fds : NULL;
 	plan->nfds = in ? in->nfds : 0;
 	if (plan->changed & bit)

@@ -116,7 +116,7 @@ void ring_set_free(struct ring_set *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; s->slots && i < s->max; i++) {
+	for (size_t i = 0; s->slots && i < s->top; i++) {
 		if (s->slots[i])
 			slot_free(s->slots[i]);
 	}
@@ -485,7 +485,7 @@ void ring_set_stats(const struct ring_set *s, struct ring_set_stats *out)
 
 	*out = s->stats;
 	out->rings = atomic_load_explicit(&w->added, memory_order_relaxed);
-	for (size_t i = 0; i < s->max; i++) {
+	for (size_t i = 0; i < atomic_load_explicit(&w->top, memory_order_acquire); i++) {
 		const struct ring_slot *slot = atomic_load_explicit(&w->slots[i], memory_order_acquire);
 
 		if (slot)

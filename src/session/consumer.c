@@ -327,7 +327,7 @@ static int begin(struct consumer *c)
 	if (r < 0)
 		return r;
 	if (!c->replay)
-		clock_map_init(&c->clock, c->clock_source);
+		clock_map_init(&c->clock, c->clock_source, &c->clock_first);
 	sink_config_load(&base, c->options);
 	base.show_pid = option_given(c->options, OPT_FOLLOW_FORKS) && option_num(c->options, OPT_FOLLOW_FORKS);
 	base.log = c->log;

@@ -40,6 +40,7 @@ struct consumer {
 	struct metering *metering;
 	struct progress *progress;
 	enum tracer_clock_source clock_source;
+	struct clock_point clock_first;	/* live: taken long enough ago for a first rate */
 	bool replay;			/* the clock comes from the records */
 	const char *engine;
 

@@ -80,6 +80,8 @@ const char *tracer_option_nearest(const char *name)
 	return found;
 }
 
+#define OWN_PREFIX "TRACER_"
+
 void tracer_option_environ_name(const struct tracer_option *row, char *buf, size_t size)
 {
 	size_t n;
@@ -88,7 +90,7 @@ void tracer_option_environ_name(const struct tracer_option *row, char *buf, size
 		buf[0] = '\0';
 		return;
 	}
-	n = (size_t)snprintf(buf, size, "TRACER_%s", row->name);
+	n = (size_t)snprintf(buf, size, OWN_PREFIX "%s", row->name);
 	for (size_t i = 7; i < n && i < size; i++)
 		buf[i] = buf[i] == '-' ? '_' : (char)toupper((unsigned char)buf[i]);
 }
@@ -355,9 +357,17 @@ static const char *environ_lookup(char *const *envp, const char *name)
 	size_t n = strlen(name);
 
 	for (; name[0] && envp && *envp; envp++)
-		if (!strncmp(*envp, name, n) && (*envp)[n] == '=')
+		if ((*envp)[0] == name[0] && !strncmp(*envp, name, n) && (*envp)[n] == '=')
 			return *envp + n + 1;
 	return NULL;
+}
+
+static bool environ_has_own(char *const *envp)
+{
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, OWN_PREFIX, sizeof(OWN_PREFIX) - 1))
+			return true;
+	return false;
 }
 
 /* What the specification's variables take, which is less than our options do:
@@ -432,13 +442,15 @@ static int load_own(struct tracer_options *o, const struct tracer_option *row, c
 int tracer_options_load_environ(struct tracer_options *o, char *const *envp, void (*warn)(void *, const char *),
 				void *ctx, char *why, size_t whylen)
 {
+	bool own = environ_has_own(envp);
+
 	if (warn && environ_lookup(envp, "OTEL_CONFIG_FILE"))
 		warn(ctx, "OTEL_CONFIG_FILE is not read; the other OTEL_* variables and the options hold");
 	for (const struct tracer_option *row = option_rows; row < option_rows + OPTIONS; row++) {
 		int r = load_otel(o, row, envp, row->otel, TRACER_FROM_OTEL, warn, ctx);
 		if (!r)
 			r = load_otel(o, row, envp, row->otel_traces, TRACER_FROM_OTEL_TRACES, warn, ctx);
-		if (!r)
+		if (!r && own)
 			r = load_own(o, row, envp, why, whylen);
 		if (r < 0)
 			return r;

@@ -238,6 +238,8 @@ static int open_parts(struct tracer_session *s, const struct tracer_session_conf
 	selection_format_engine(&s->selection, &s->engine_selection);
 	s->engine_selection.all |= s->outputs.wants_outside;
 	load_engine_config(s, cfg);
+	/* while the engine is opened enough time passes for the clock's rate */
+	clock_point_sync(&s->consumer.clock_first, s->engine_config.clock);
 	/* Text of ours on a terminal says enough. */
 	progress_set_wanted(&s->progress, !outputs_use_terminal(&s->outputs));
 	if (s->progress.fn && s->engine_config.recording)

@@ -85,6 +85,7 @@ static void script_run(const struct spawn_plan *p)
 static void child_run(const struct child *c)
 {
 	const struct spawn_plan *p = c->plan;
+	const sigset_t *mask = p->mask ? p->mask : &c->mask;
 	ssize_t n;
 	char go;
 	int r;
@@ -93,6 +94,8 @@ static void child_run(const struct child *c)
 	dispositions_set(p);
 	if (p->fds)
 		open_fds_set_private(p->fds, p->nfds);
+	if (p->no_handlers)	/* else as late as can be */
+		sigprocmask(SIG_SETMASK, mask, NULL);
 	do
 		n = read(c->go, &go, 1);
 	while (n < 0 && errno == EINTR);
@@ -105,7 +108,8 @@ static void child_run(const struct child *c)
 	r = user_set(c);
 	if (r < 0)
 		child_fail(c, SPAWN_USER, r);
-	sigprocmask(SIG_SETMASK, p->mask ? p->mask : &c->mask, NULL);
+	if (!p->no_handlers)
+		sigprocmask(SIG_SETMASK, mask, NULL);
 	execve(p->file, p->argv, p->envp);
 	if (errno == ENOEXEC)
 		script_run(p);

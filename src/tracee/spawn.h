@@ -21,6 +21,7 @@ struct spawn_plan {
 	char *const *envp;
 	const sigset_t *mask;		/* NULL: ours */
 	uint64_t changed, ignored;	/* dispositions: bit sig-1, as struct engine_inherit says */
+	bool no_handlers;		/* with these set there is no handler left */
 	const int *fds;			/* those that it inherits, ascending; NULL: all without close-on-exec */
 	int nfds;
 	bool run_as;

@@ -149,6 +149,8 @@ static void set_flag(struct sink_config *c, const char *flag)
 
 static void record_setup(struct pipeline *p, char **argv)
 {
+	struct clock_point first;
+
 	p->live = true;
 	p->engine.file = argv[4];
 	p->engine.argv = argv + 4;
@@ -156,7 +158,8 @@ static void record_setup(struct pipeline *p, char **argv)
 	p->sink.out = (struct sink_output){ .fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644),
 					    .name = argv[2] };
 	p->engine.clock = clock_probe();
-	clock_map_init(&p->clock, p->engine.clock);
+	clock_point_sync(&first, p->engine.clock);
+	clock_map_init(&p->clock, p->engine.clock, &first);
 	ring_set_set_clock(p->engine.rings, p->engine.clock);
 }
 

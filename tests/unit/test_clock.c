@@ -155,10 +155,16 @@ START_TEST(live_sources)
 
 	for (int i = 0; i < 2; i++) {
 		struct clock_map m;
-		uint64_t before, at, after, real;
+		struct clock_point first;
+		uint64_t before, at, after, real, waited;
 		int added = 0;
 
-		clock_map_init(&m, sources[i]);
+		clock_point_sync(&first, sources[i]);
+		clock_map_init(&m, sources[i], &first);
+		/* the second pair is far enough from the first for a rate, whenever that was taken */
+		waited = clock_mono_ns() - first.ns;
+		ck_assert(sources[i] != TRACER_CLOCK_TSC || waited >= 200000);
+		ck_assert(sources[i] != TRACER_CLOCK_TSC || m.raw_ns - first.ns >= 190000);
 		while (!added) {
 			before = clock_mono_ns();
 			at = clock_ticks(sources[i]);
