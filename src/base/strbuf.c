@@ -83,25 +83,20 @@ static size_t room(struct strbuf *sb, size_t n)
 
 void strbuf_add(struct strbuf *sb, const void *p, size_t n)
 {
-	n = room(sb, n);
-	if (!n)
-		return;
+	/* what is within the capacity is within the limit */
+	if (n >= sb->cap - sb->len) {
+		n = room(sb, n);
+		if (!n)
+			return;
+	}
 	memcpy(sb->p + sb->len, p, n);
 	sb->len += n;
 	sb->p[sb->len] = '\0';
 }
 
-void strbuf_add_str(struct strbuf *sb, const char *s)
-{
-	strbuf_add(sb, s, strlen(s));
-}
-
-void strbuf_add_char(struct strbuf *sb, char c)
-{
-	strbuf_add(sb, &c, 1);
-}
-
-static void add_digits(struct strbuf *sb, uint64_t v, unsigned radix, const char *prefix)
+/* In line, where the radix is a constant: no division is left. */
+static inline __attribute__((always_inline)) void add_digits(struct strbuf *sb, uint64_t v, unsigned radix,
+							     const char *prefix)
 {
 	char buf[32];
 	size_t at = sizeof(buf);
@@ -122,17 +117,26 @@ void strbuf_add_u64(struct strbuf *sb, uint64_t v)
 
 void strbuf_add_i64(struct strbuf *sb, int64_t v)
 {
-	add_digits(sb, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0 ? "-" : "");
+	if (v < 0)
+		add_digits(sb, 0 - (uint64_t)v, 10, "-");
+	else
+		add_digits(sb, (uint64_t)v, 10, "");
 }
 
 void strbuf_add_hex(struct strbuf *sb, uint64_t v)
 {
-	add_digits(sb, v, 16, v ? "0x" : "");
+	if (v)
+		add_digits(sb, v, 16, "0x");
+	else
+		strbuf_add_char(sb, '0');
 }
 
 void strbuf_add_oct(struct strbuf *sb, uint64_t v)
 {
-	add_digits(sb, v, 8, v ? "0" : "");
+	if (v)
+		add_digits(sb, v, 8, "0");
+	else
+		strbuf_add_char(sb, '0');
 }
 
 void strbuf_add_fmt(struct strbuf *sb, const char *fmt, ...)

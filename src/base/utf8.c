@@ -46,21 +46,38 @@ size_t utf8_next(const void *p, size_t n)
 	return len;
 }
 
+/* Whether no byte has its upper bit set.  Words, the last of which may overlap the one before. */
+static bool ascii(const uint8_t *b, size_t n)
+{
+	uint64_t any = 0, w;
+	uint32_t first, last;
+
+	if (n >= sizeof(w)) {
+		for (size_t i = 0; i + sizeof(w) < n; i += sizeof(w)) {
+			memcpy(&w, b + i, sizeof(w));
+			any |= w;
+		}
+		memcpy(&w, b + n - sizeof(w), sizeof(w));
+		any |= w;
+	} else if (n >= sizeof(first)) {
+		memcpy(&first, b, sizeof(first));
+		memcpy(&last, b + n - sizeof(last), sizeof(last));
+		any = first | last;
+	} else if (n) {
+		any = b[0] | b[n / 2] | b[n - 1];
+	}
+	return !(any & 0x8080808080808080ull);
+}
+
 bool utf8_valid(const void *p, size_t n)
 {
 	const uint8_t *b = p;
 	const uint8_t *end = b + n;
-	uint64_t w;
 	size_t len;
 
+	if (ascii(b, n))
+		return true;
 	while (b < end) {
-		if (end - b >= 8) {
-			memcpy(&w, b, 8);
-			if (!(w & 0x8080808080808080ull)) {
-				b += 8;
-				continue;
-			}
-		}
 		len = utf8_next(b, (size_t)(end - b));
 		if (!len)
 			return false;

@@ -36,7 +36,7 @@ int desc_arg(const struct syscall_desc *d, unsigned kind)
 int desc_arg_named(const struct syscall_desc *d, const char *name)
 {
 	for (unsigned i = 0; i < d->nargs && i < TRACER_ARGS_MAX; i++)
-		if (d->arg_names[i] && !strcmp(d->arg_names[i], name))
+		if (d->arg_names[i] && d->arg_names[i][0] == name[0] && !strcmp(d->arg_names[i], name))
 			return (int)i;
 	return -1;
 }

@@ -118,7 +118,7 @@ static void format_flags(struct strbuf *out, const struct xlat *x, uint64_t v)
 	for (unsigned i = 0; i < x->count && rest; i++) {
 		uint64_t bits = x->entries[i].value;
 
-		if (!bits || (bits & ~x->mask) != bits || (rest & bits) != bits)
+		if ((rest & bits) != bits || !bits || bits & x->mask)
 			continue;
 		if (any)
 			strbuf_add_char(out, '|');
@@ -156,27 +156,28 @@ void xlat_format(struct strbuf *out, const struct xlat *x, uint64_t v)
 
 void mode_format(struct strbuf *out, uint32_t mode, bool with_type)
 {
-	static const struct { uint32_t bits; const char *name; } types[] = {
-		{ S_IFREG, "S_IFREG" }, { S_IFDIR, "S_IFDIR" }, { S_IFLNK, "S_IFLNK" }, { S_IFCHR, "S_IFCHR" },
-		{ S_IFBLK, "S_IFBLK" }, { S_IFIFO, "S_IFIFO" }, { S_IFSOCK, "S_IFSOCK" },
+	static const char *const types[16] = {
+		[S_IFREG >> 12] = "S_IFREG|", [S_IFDIR >> 12] = "S_IFDIR|", [S_IFLNK >> 12] = "S_IFLNK|",
+		[S_IFCHR >> 12] = "S_IFCHR|", [S_IFBLK >> 12] = "S_IFBLK|", [S_IFIFO >> 12] = "S_IFIFO|",
+		[S_IFSOCK >> 12] = "S_IFSOCK|",
 	};
 	static const struct { uint32_t bits; const char *name; } special[] = {
 		{ S_ISUID, "S_ISUID|" }, { S_ISGID, "S_ISGID|" }, { S_ISVTX, "S_ISVTX|" },
 	};
-	const char *type = NULL;
+	const char *type = with_type ? types[(mode & S_IFMT) >> 12] : NULL;
 
-	for (size_t i = 0; with_type && i < sizeof(types) / sizeof(types[0]); i++)
-		if ((mode & S_IFMT) == types[i].bits)
-			type = types[i].name;
 	if (type) {
-		strbuf_add_fmt(out, "%s|", type);
+		strbuf_add_str(out, type);
 		mode &= ~(uint32_t)S_IFMT;
-		for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
+		for (size_t i = 0; mode & 07000 && i < sizeof(special) / sizeof(special[0]); i++) {
 			strbuf_add_str(out, mode & special[i].bits ? special[i].name : "");
 			mode &= ~special[i].bits;
 		}
 	}
-	strbuf_add_fmt(out, mode ? "%#03o" : "000", mode);
+	/* as %#03o: a zero in front, three digits at least */
+	if (mode < 010)
+		strbuf_add_str(out, mode ? "0" : "00");
+	strbuf_add_oct(out, mode);
 }
 
 void dev_format(struct strbuf *out, uint64_t dev)

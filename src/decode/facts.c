@@ -13,17 +13,9 @@
 #include "decode/path.h"
 #include "decode/sockaddr.h"
 
-/* What is acted on: symlink's first path is only text. */
-static int path_index(const struct syscall_desc *d)
-{
-	int i = desc_arg_named(d, "linkpath");
-
-	return i >= 0 ? i : desc_arg(d, ARG_PATH);
-}
-
 bool call_path(const struct call *c, struct strbuf *out)
 {
-	int i = path_index(c->desc);
+	int i = c->desc->path_arg;
 	size_t start = out->len;
 
 	return i >= 0 && call_format_path(out, c->task, c->ev, c->desc, (unsigned)i) && out->len > start;
@@ -34,7 +26,7 @@ int call_fd(const struct call *c)
 	struct inner_call in;
 	bool inner = inner_call_load(&in, c->ev, c->desc);
 	const struct tracer_ev_call *ev = inner ? &in.copy.ev : c->ev;
-	int i = desc_arg(inner ? in.desc : c->desc, ARG_FD);
+	int i = inner ? in.desc->fd_arg : c->desc->fd_arg;
 	uint64_t v = i >= 0 && (unsigned)i < ev->nargs ? call_arg(ev, (unsigned)i) : UINT64_MAX;
 
 	return (int32_t)v >= 0 ? (int32_t)v : -1;
@@ -51,12 +43,9 @@ const struct fd_entry *call_fd_entry(const struct call *c)
 static const struct tracer_capture *address_of(const struct call *c)
 {
 	unsigned directions = c->err ? TRACER_CAP_IN : TRACER_CAP_IN | TRACER_CAP_OUT;
-	int i = desc_arg(c->desc, ARG_SOCKADDR);
+	int i = c->desc->peer_arg;
 
-	if (i >= 0)
-		return call_capture(c->ev, (unsigned)i, 0, directions);
-	i = desc_arg(c->desc, ARG_MSGHDR);
-	return i >= 0 ? call_capture(c->ev, (unsigned)i, 1, directions) : NULL;
+	return i >= 0 ? call_capture(c->ev, (unsigned)i, c->desc->args[i] == ARG_MSGHDR, directions) : NULL;
 }
 
 bool call_peer(const struct call *c, struct call_peer *out)
@@ -66,10 +55,10 @@ bool call_peer(const struct call *c, struct call_peer *out)
 	const char *colon;
 	uint16_t family;
 
-	*out = (struct call_peer){ .family = AF_UNSPEC };
 	/* bind and getsockname tell of this end. */
 	if (!cap || cap->len < 2 || c->desc->state == STATE_BIND || !strcmp(c->desc->name, "getsockname"))
 		return false;
+	*out = (struct call_peer){ .family = AF_UNSPEC };
 	family = load_u16(cap->bytes);
 	strbuf_init_fixed(&text, out->address, sizeof(out->address));
 	if (family > UINT8_MAX || !sockaddr_format_short(&text, cap->bytes, cap->len))

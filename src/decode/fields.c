@@ -157,7 +157,7 @@ void layout_format(struct strbuf *out, const struct layout *l, const uint8_t *p,
 			more = true;
 			break;
 		}
-		if (skipped(&at)) {
+		if (f->flags && skipped(&at)) {
 			more |= !!(f->flags & FIELD_VERBOSE);
 			continue;
 		}
@@ -167,7 +167,9 @@ void layout_format(struct strbuf *out, const struct layout *l, const uint8_t *p,
 		format_value(out, &at);
 		separator = ", ";
 	}
-	if (more)
-		strbuf_add_fmt(out, "%s...", separator);
+	if (more) {
+		strbuf_add_str(out, separator);
+		strbuf_add_str(out, "...");
+	}
 	strbuf_add_char(out, '}');
 }

@@ -7,6 +7,8 @@
 #include "config.h"
 #include "decode/quote.h"
 
+#include <string.h>
+
 static bool printable(uint8_t c)
 {
 	return c >= 0x20 && c < 0x7f;
@@ -68,11 +70,41 @@ static void add_escape(struct strbuf *out, uint8_t c, uint8_t next, bool bare)
 		add_octal(out, c, next >= '0' && next <= '7');
 }
 
+#define EACH(c) (0x0101010101010101ull * (c))
+
+/* Bit 7 of each byte that is not printable, a quote, an angle bracket or a backslash; where there is one, perhaps of
+ * others, too. */
+static uint64_t odd_bytes(uint64_t w)
+{
+	uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\'), less = w ^ EACH('<'), more = w ^ EACH('>');
+	uint64_t odd = (w - EACH(0x20)) | (w + EACH(1)) | w;
+
+	odd |= (quote - EACH(1)) | (slash - EACH(1)) | (less - EACH(1)) | (more - EACH(1));
+	return odd & EACH(0x80);
+}
+
+/* How many bytes at p are shown as they are, for sure: eight at a time. */
+static size_t plain_words(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + sizeof(w) <= n; i += sizeof(w)) {
+		memcpy(&w, p + i, sizeof(w));
+		if (odd_bytes(w))
+			return i;
+	}
+	if (i == n || n < sizeof(w))
+		return i;
+	memcpy(&w, p + n - sizeof(w), sizeof(w));
+	return odd_bytes(w) ? i : n;
+}
+
 static void add_escaped(struct strbuf *out, const uint8_t *p, size_t n, bool bare)
 {
 	size_t plain = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = plain_words(p, n); i < n; i++) {
 		if (printable(p[i]) && !special(p[i], bare))
 			continue;
 		strbuf_add(out, p + plain, i - plain);

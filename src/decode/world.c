@@ -32,6 +32,7 @@ struct world {
 	uint64_t pipes;
 	struct strbuf text;
 	struct task *stand_in;		/* for tids that the limit refuses; not in the tables */
+	struct task *latest;		/* that was looked up; NULL where it was freed */
 };
 
 /* --- images --- */
@@ -182,7 +183,14 @@ static void process_del_task(struct process *p, struct task *t)
 
 static struct task *task_lookup(struct world *w, int32_t tid)
 {
-	return hash_lookup(&w->tasks, (uint32_t)tid);
+	struct task *t = w->latest;
+
+	/* a record asks three times for its task, and it is often that of the record before */
+	if (t && t->tid == tid)
+		return t;
+	t = hash_lookup(&w->tasks, (uint32_t)tid);
+	w->latest = t;
+	return t;
 }
 
 /* Out of its process; a process without tasks ends. */
@@ -202,6 +210,8 @@ static void task_leave(struct world *w, struct task *t, uint64_t ticks)
 
 static void task_free(struct world *w, struct task *t, uint64_t ticks)
 {
+	if (w->latest == t)
+		w->latest = NULL;
 	if (w->hooks.task_gone)
 		w->hooks.task_gone(w->hooks.ctx, t);
 	task_leave(w, t, ticks);

@@ -106,8 +106,7 @@ static uint64_t export_deadline(const struct batch_processor *b)
 
 static void batch_put(struct batch_processor *b)
 {
-	for (uint32_t i = 0; i < b->nbatch; i++)
-		span_pool_put(b->pool, b->batch[i]);
+	span_pool_put_all(b->pool, b->batch, b->nbatch);
 	add(&b->done, b->nbatch);
 	b->nbatch = 0;
 	wake_signal(&b->progress);
@@ -381,9 +380,11 @@ int batch_processor_push(struct batch_processor *b, struct span *s)
 		span_pool_put(b->pool, s);
 		return -EAGAIN;
 	}
-	bytes = s->encoded_size = (uint32_t)otlp_encode_bound(s);
-	bytes += atomic_load_explicit(&b->bytes_in, memory_order_relaxed);
-	store(&b->bytes_in, bytes);
+	if (!s->encoded_size)	/* else the builder has estimated it */
+		s->encoded_size = (uint32_t)otlp_encode_bound(s);
+	bytes = s->encoded_size + atomic_load_explicit(&b->bytes_in, memory_order_relaxed);
+	/* Seen where the tail is, whose store is behind it and orders both with the mark. */
+	atomic_store_explicit(&b->bytes_in, bytes, memory_order_release);
 	if (!span_queue_push(&b->queue, s) && !(may_wait(b) && wait_for_room(b, s))) {
 		store(&b->bytes_in, bytes - s->encoded_size);
 		add(&b->dropped_full, 1);

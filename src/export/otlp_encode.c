@@ -111,6 +111,21 @@ static inline uint8_t *put_text(uint8_t *p, const void *src, size_t n, uint8_t t
 	return put_head(put_bytes(p, src, n), end, tag);
 }
 
+/* Text of a span: in front of it lie the attributes, so that as much of it as most texts have may be copied
+ * whatever its length is.  What is too much comes in front and is overwritten, as with keys. */
+#define SHORT_MAX 32u
+_Static_assert(SHORT_MAX <= KEY_MAX && offsetof(struct span, text) >= SHORT_MAX, "room for what is too much");
+
+static inline uint8_t *put_span_text(uint8_t *p, const char *text, size_t n, uint8_t tag)
+{
+	uint8_t *end = p;
+
+	if (n > SHORT_MAX)
+		return put_text(p, text, n, tag);
+	memcpy(p - SHORT_MAX, text + n - SHORT_MAX, SHORT_MAX);
+	return put_head(p - n, end, tag);
+}
+
 /* A string that proto3 leaves out when it is empty. */
 static inline uint8_t *put_optional(uint8_t *p, const void *src, size_t n, uint8_t tag)
 {
@@ -148,8 +163,8 @@ static uint8_t *put_strings(uint8_t *p, const char *text, size_t len)
 		uint8_t *end = p;
 
 		memcpy(&head, text + at[n], sizeof(head));
-		p = put_text(p, text + at[n] + sizeof(head), head & 0x7fffffffu,
-			     head >> 31 ? TAG_LEN(7) : TAG_LEN(1));
+		p = put_span_text(p, text + at[n] + sizeof(head), head & 0x7fffffffu,
+				  head >> 31 ? TAG_LEN(7) : TAG_LEN(1));
 		p = put_head(p, end, TAG_LEN(1));
 	}
 	return p;
@@ -189,7 +204,7 @@ static inline uint8_t *put_value(uint8_t *p, const struct span *s, const struct 
 {
 	switch (a->type) {
 	case SPAN_STR:
-		return put_text(p, s->text + a->v.off, a->len, TAG_LEN(1));
+		return put_span_text(p, s->text + a->v.off, a->len, TAG_LEN(1));
 	case SPAN_INT:
 		return put_any_int(p, a->v.i);
 	case SPAN_BYTES:

@@ -61,6 +61,7 @@ struct fold_thread;
 struct pspan {
 	struct pspan *prev, *next;
 	struct resource *resource;
+	uint32_t references;		/* to the resource, taken in advance for spans */
 	const struct image *image;	/* latest one; NULL when shared */
 	uint32_t trace;			/* where it belongs */
 	uint8_t trace_id[16], span_id[8], parent_id[8];
@@ -131,6 +132,7 @@ void builder_split(struct span_builder *b);			/* a new linked trace */
 
 /* span_process.c */
 int pspan_load_resource(struct span_builder *b, struct pspan *p);	/* 0 or -ENOMEM */
+struct resource *pspan_resource_get(struct pspan *p);	/* a span's reference to the one that is loaded */
 struct pspan *pspan_get(struct span_builder *b, const struct image *img);
 void pspan_event(struct span_builder *b, const struct tracer_event *ev);
 void pspan_context(struct span_builder *b, const struct tracer_ev_context *ev);	/* CONTEXT_IMAGE */

@@ -31,10 +31,15 @@ struct resource *resource_new(uint32_t id)
 	return r;
 }
 
-struct resource *resource_get(struct resource *r)
+void resource_get_some(struct resource *r, uint32_t n)
 {
 	if (r)
-		atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&r->refs, n, memory_order_relaxed);
+}
+
+struct resource *resource_get(struct resource *r)
+{
+	resource_get_some(r, 1);
 	return r;
 }
 
@@ -47,14 +52,19 @@ static void attrs_free(struct resource_attr *attrs, size_t n)
 	free(attrs);
 }
 
-void resource_put(struct resource *r)
+void resource_put_some(struct resource *r, uint32_t n)
 {
 	/* acq_rel: what other holders did with it happens before the free. */
-	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+	if (!r || !n || atomic_fetch_sub_explicit(&r->refs, n, memory_order_acq_rel) != n)
 		return;
 	attrs_free(r->attrs, r->nattrs);
 	free(r->encoded);
 	free(r);
+}
+
+void resource_put(struct resource *r)
+{
+	resource_put_some(r, 1);
 }
 
 const struct resource_attr *resource_lookup(const struct resource *r, const char *key)

@@ -26,6 +26,9 @@ struct resource {
 struct resource *resource_new(uint32_t id);
 struct resource *resource_get(struct resource *r);	/* one more reference */
 void resource_put(struct resource *r);
+/* The same of n references at once: each is a locked instruction on a line that two threads share. */
+void resource_get_some(struct resource *r, uint32_t n);
+void resource_put_some(struct resource *r, uint32_t n);
 /* First value of a key stays: call in order of precedence.  0 or -ENOMEM. */
 int resource_add_str(struct resource *r, const char *key, const char *p, size_t n);
 int resource_add_int(struct resource *r, const char *key, int64_t v);

@@ -151,6 +151,16 @@ void span_add_str(struct span *s, enum span_key k, const char *p, size_t n)
 	a->v.off = text_add(s, p, len);
 }
 
+void span_add_name(struct span *s, enum span_key k)
+{
+	struct span_attr *a = attr_add(s, k, SPAN_STR);
+
+	if (!a)
+		return;
+	a->len = s->name_len;
+	a->v.off = s->name_off;
+}
+
 void span_add_int(struct span *s, enum span_key k, int64_t v)
 {
 	struct span_attr *a = attr_add(s, k, SPAN_INT);
@@ -194,9 +204,11 @@ void span_open_array(struct span *s, enum span_key k)
 static void element_add(struct span *s, const char *p, size_t n, bool valid)
 {
 	uint32_t head = (uint32_t)n | (valid ? 0 : ELEMENT_BYTES);
+	char *to = s->text + s->used;
 
-	text_add(s, &head, ELEMENT_HEAD);
-	text_add(s, p, n);
+	memcpy(to, &head, ELEMENT_HEAD);
+	memcpy(to + ELEMENT_HEAD, p, n);
+	s->used = (uint16_t)(s->used + ELEMENT_HEAD + n);
 }
 
 void span_add_element(struct span *s, const char *p, size_t n)

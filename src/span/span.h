@@ -92,6 +92,7 @@ void span_set_status(struct span *s, enum span_status st, const char *msg, size_
 /* Text that is not UTF-8 becomes SPAN_BYTES; longer than SPAN_STR_MAX is cut at
  * a code point; what does not fit at all counts in dropped_attrs. */
 void span_add_str(struct span *s, enum span_key k, const char *p, size_t n);
+void span_add_name(struct span *s, enum span_key k);	/* the name that is set, kept once */
 void span_add_int(struct span *s, enum span_key k, int64_t v);
 void span_add_bool(struct span *s, enum span_key k, bool v);
 void span_add_double(struct span *s, enum span_key k, double v);

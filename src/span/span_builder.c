@@ -30,7 +30,7 @@ struct span *builder_get(struct span_builder *b, struct pspan *p, enum span_type
 	if (!s)
 		return NULL;
 	s->type = (uint8_t)type;
-	s->resource = resource_get(p->resource);
+	s->resource = pspan_resource_get(p);
 	s->flags = b->trace.flags | BUILDER_FLAG_LOCAL;
 	memcpy(s->trace_id, b->trace.id, sizeof(s->trace_id));
 	id_generator_next(&b->ids, s->span_id);

@@ -84,7 +84,7 @@ static void add_descriptor(struct span *s, const struct call *c)
 	if (fd < 0)
 		return;
 	span_add_int(s, SPAN_KEY_SYSCALL_FD, fd);
-	e = call_fd_entry(c);
+	e = task_fd(c->task, fd);
 	if (e && e->target)
 		span_add_str(s, SPAN_KEY_SYSCALL_FD_TARGET, e->target, e->len);
 }
@@ -105,7 +105,7 @@ static void add_peer(struct span *s, const struct call *c)
 	struct call_peer peer;
 	const char *transport;
 
-	if (!call_peer(c, &peer))
+	if (c->desc->peer_arg < 0 || !call_peer(c, &peer))
 		return;
 	if (peer.address_len)
 		span_add_str(s, SPAN_KEY_NETWORK_PEER_ADDRESS, peer.address, peer.address_len);
@@ -148,7 +148,7 @@ static void add_call(struct span *s, int abi, int nr, const char *name)
 	};
 
 	span_set_name(s, name, strlen(name));
-	span_add_str(s, SPAN_KEY_SYSCALL_NAME, name, strlen(name));
+	span_add_name(s, SPAN_KEY_SYSCALL_NAME);
 	span_add_int(s, SPAN_KEY_SYSCALL_NUMBER, nr);
 	if (abi >= 0 && abi < TRACER_ABIS)
 		span_add_str(s, SPAN_KEY_SYSCALL_ABI, abis[abi], strlen(abis[abi]));

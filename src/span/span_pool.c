@@ -171,14 +171,15 @@ struct span *span_pool_get(struct span_pool *p)
 	return s;
 }
 
-static void pool_return(struct span_pool *p, struct span *s)
+/* A list from first to last. */
+static void pool_return(struct span_pool *p, struct span *first, struct span *last)
 {
 	struct span *head = atomic_load_explicit(&p->returned, memory_order_relaxed);
 
 	/* release: pairs with the acquire in pool_take(). */
 	do
-		s->next = head;
-	while (!atomic_compare_exchange_weak_explicit(&p->returned, &head, s, memory_order_release,
+		last->next = head;
+	while (!atomic_compare_exchange_weak_explicit(&p->returned, &head, first, memory_order_release,
 						      memory_order_relaxed));
 }
 
@@ -201,7 +202,61 @@ void span_pool_put(struct span_pool *p, struct span *s)
 	if (p->disabled)
 		free(s);
 	else
-		pool_return(p, s);
+		pool_return(p, s, s);
+}
+
+/* The references of spans to one resource, which those of a batch mostly share, are given back together. */
+struct owed { struct resource *resource; uint32_t n; };
+
+static void owed_add(struct owed *o, struct resource *r)
+{
+	if (r != o->resource) {
+		resource_put_some(o->resource, o->n);
+		*o = (struct owed){ .resource = r };
+	}
+	o->n++;
+}
+
+static bool span_release(struct span_pool *p, struct span *s, struct owed *o)
+{
+	/* nobody else has it: no exchange */
+	if (__atomic_load_n(&s->pooled, __ATOMIC_RELAXED) != MARK_TAKEN) {
+		atomic_fetch_add_explicit(&p->bad_puts, 1, memory_order_relaxed);
+		return false;
+	}
+	__atomic_store_n(&s->pooled, MARK_FREE, __ATOMIC_RELAXED);
+	owed_add(o, s->resource);
+	s->resource = NULL;
+	return true;
+}
+
+void span_pool_put_all(struct span_pool *p, struct span *const *spans, size_t n)
+{
+	struct owed owed = { NULL, 0 };
+	struct span *first = NULL, *last = NULL;
+	uint32_t good = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct span *s = spans[i];
+
+		if (!span_release(p, s, &owed))
+			continue;
+		good++;
+		s->next = first;
+		first = s;
+		last = last ? last : s;
+	}
+	resource_put_some(owed.resource, owed.n);
+	/* before they can be taken again: as in span_pool_put() */
+	atomic_fetch_add_explicit(&p->puts, good, memory_order_release);
+	if (first && !p->disabled)
+		pool_return(p, first, last);
+	while (p->disabled && first) {
+		struct span *next = first->next;
+
+		free(first);
+		first = next;
+	}
 }
 
 void span_pool_stats(const struct span_pool *p, struct span_pool_stats *out)

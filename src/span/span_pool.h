@@ -22,6 +22,9 @@ void span_pool_free(struct span_pool *p);	/* all spans must be back */
 struct span *span_pool_get(struct span_pool *p);
 /* Drops the span's resource reference, too. */
 void span_pool_put(struct span_pool *p, struct span *s);
+/* All of them, with locked instructions for the whole lot instead of for each; none is NULL, none is with somebody
+ * else. */
+void span_pool_put_all(struct span_pool *p, struct span *const *spans, size_t n);
 void span_pool_stats(const struct span_pool *p, struct span_pool_stats *out);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/utf8.h"
 
 #define MAPS_BYTES 640u		/* of the 2 KiB of a span */
+#define REFERENCES 64u		/* to a resource, taken at a time */
 
 /* struct call and the world's lookups hand out images read-only; the user slot is ours. */
 static void image_set_user(const struct image *img, struct pspan *p)
@@ -88,6 +89,23 @@ int pspan_load_resource(struct span_builder *b, struct pspan *p)
 	if (p->shared)
 		ri.id = p->resource_id;
 	return resource_build(&p->resource, &b->host, &b->run, &ri);
+}
+
+struct resource *pspan_resource_get(struct pspan *p)
+{
+	if (!p->references) {
+		resource_get_some(p->resource, REFERENCES);
+		p->references = REFERENCES;
+	}
+	p->references--;
+	return p->resource;
+}
+
+static void pspan_resource_put(struct pspan *p)
+{
+	resource_put_some(p->resource, p->references + 1);
+	p->references = 0;
+	p->resource = NULL;
 }
 
 /* --- places in the tree --- */
@@ -220,8 +238,7 @@ static void root_load(struct span_builder *b, const struct image *img)
 	if (p->image)
 		image_put(b->world, (struct image *)(uintptr_t)p->image);
 	p->image = image_get((struct image *)(uintptr_t)img);
-	resource_put(p->resource);
-	p->resource = NULL;
+	pspan_resource_put(p);
 	pspan_set_name(b, p, img);
 }
 
@@ -390,8 +407,7 @@ void pspan_context_resource(struct span_builder *b, int32_t tid)
 
 	if (!p || p->shared || p->image != img)
 		return;
-	resource_put(p->resource);
-	p->resource = NULL;
+	pspan_resource_put(p);
 }
 
 /* --- closing --- */
@@ -548,7 +564,7 @@ void pspan_fini(struct span_builder *b, struct pspan *p)
 		p->held = s->next;
 		span_pool_put(b->pool, s);
 	}
-	resource_put(p->resource);
+	pspan_resource_put(p);
 	group_table_fini(&p->own);
 	if (p->root) {
 		if (p->image)

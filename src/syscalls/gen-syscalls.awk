@@ -52,6 +52,14 @@ function list(v) {
 	gsub(/, /, "_", v)
 	return "errnos_" v
 }
+# First argument of a kind, or -1.
+function first(r, k,   n) {
+	for (n = 0; n < nargs[r]; n++) if (kind[r, n] == k) return n
+	return -1
+}
+# symlink's first path is only text.
+function path_arg(r) { return (r, "linkpath") in position ? position[r, "linkpath"] : first(r, "path") }
+function peer_arg(r) { return first(r, "sockaddr") >= 0 ? first(r, "sockaddr") : first(r, "msghdr") }
 function call(r, a, nr,   n, k, kinds, argnames, sets, lens) {
 	rules = pflags = kinds = argnames = sets = lens = ""
 	nrules = nin = nout = 0
@@ -71,8 +79,8 @@ function call(r, a, nr,   n, k, kinds, argnames, sets, lens) {
 		nr, base[r], classes[r], nargs[r], ret[r], state[r], flags[r], id[base[r]])
 	if (nargs[r] == 0) { kinds = " 0"; lens = " 0xff"; argnames = sets = " NULL" }
 	rows[a] = rows[a] sprintf("\n\t\t{%s }, {%s },\n\t\t{%s }, {%s },\n", kinds, lens, argnames, sets)
-	rows[a] = rows[a] sprintf("\t\t&plan_%d_%d, %s, %s, ORDINARY_IF_%s },\n", \
-		a, nr, list(ordinary[r]), list(special[r]), cond[r] ? cond[r] : "ALWAYS")
+	rows[a] = rows[a] sprintf("\t\t&plan_%d_%d, %s, %s, ORDINARY_IF_%s, %d, %d, %d },\n", a, nr, list(ordinary[r]), \
+		list(special[r]), cond[r] ? cond[r] : "ALWAYS", path_arg(r), first(r, "fd"), peer_arg(r))
 }
 END {
 	print "/* Made by gen-syscalls.awk from kinds.def, table.def and the number files. */"

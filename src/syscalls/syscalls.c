@@ -39,7 +39,8 @@ static const struct capture_plan generic_plans[] = {
 	.name = "unknown", .nargs = TRACER_ARGS_MAX, .id = ROWS, .capture = (plan), \
 	.args = { ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX }, \
 	.len_args = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, \
-	.arg_names = { "arg0", "arg1", "arg2", "arg3", "arg4", "arg5" } }
+	.arg_names = { "arg0", "arg1", "arg2", "arg3", "arg4", "arg5" }, \
+	.path_arg = -1, .fd_arg = -1, .peer_arg = -1 }
 
 static const struct syscall_desc generic[] = { GENERIC(&generic_plans[0]), GENERIC(&generic_plans[1]) };
 
@@ -61,7 +62,8 @@ const struct syscall_desc *syscall_generic(int abi)
 int syscall_number(int abi, const char *name)
 {
 	for (int nr = 0; nr < syscall_max(abi); nr++)
-		if (tables[abi].calls[nr].name && !strcmp(tables[abi].calls[nr].name, name))
+		if (tables[abi].calls[nr].name && tables[abi].calls[nr].name[0] == name[0] &&
+		    !strcmp(tables[abi].calls[nr].name, name))
 			return nr;
 	return -ENOENT;
 }

@@ -65,6 +65,9 @@ struct syscall_desc {
 	const int16_t *ordinary;	/* errnos that are no news, 0-terminated, may be NULL */
 	const int16_t *ordinary_if;	/* the same under condition */
 	uint8_t condition;		/* enum ordinary_cond */
+	/* Arguments that spans and filters ask for, -1 none: the path that is acted on, the first
+	 * descriptor, the socket address or message that names the peer. */
+	int8_t path_arg, fd_arg, peer_arg;
 };
 
 /* NULL for a number without a row. */

@@ -277,6 +277,19 @@ START_TEST(utf8_all)
 	ck_assert(!utf8_valid("abcdefgh\x80", 9));
 	ck_assert(utf8_valid("abcdefghabc\xc3\xa9", 13));
 	ck_assert(utf8_valid("", 0));
+	/* one bad byte, one good character, at each place of each length: words, their overlap, what is shorter */
+	for (size_t n = 1; n <= 40; n++) {
+		for (size_t i = 0; i < n; i++) {
+			char text[42];
+
+			memset(text, 'a', sizeof(text));
+			ck_assert(utf8_valid(text, n));
+			text[i] = '\x80';
+			ck_assert(!utf8_valid(text, n));
+			memcpy(text + i, "\xc3\xa9", 2);
+			ck_assert(utf8_valid(text, n) == (i + 1 < n));
+		}
+	}
 	ck_assert_uint_eq(utf8_prefix("a\xe2\x82\xac" "b", 5, 3), 1);
 	ck_assert_uint_eq(utf8_prefix("a\xe2\x82\xac" "b", 5, 4), 4);
 	ck_assert_uint_eq(utf8_prefix("a\xe2\x82\xac" "b", 5, 9), 5);

@@ -39,7 +39,9 @@ START_TEST(values_come_back)
 	span_add_doubles(s, SPAN_KEY_AGG_BOUNDS, d, 2);
 	span_add_ints(s, SPAN_KEY_AGG_COUNTS, n, 2);
 	span_set_status(s, SPAN_ERROR, "No such file", 12);
+	span_add_name(s, SPAN_KEY_SYSCALL_NAME);
 	expect_text(s, s->name_off, s->name_len, "openat");
+	expect_text(s, span_lookup(s, SPAN_KEY_SYSCALL_NAME)->v.off, span_lookup(s, SPAN_KEY_SYSCALL_NAME)->len, "openat");
 	expect_text(s, s->message_off, s->message_len, "No such file");
 	const struct span_attr *a = span_lookup(s, SPAN_KEY_FILE_PATH);
 	ck_assert_int_eq(a->type, SPAN_STR);

@@ -115,6 +115,66 @@ START_TEST(put_drops_the_resource)
 }
 END_TEST
 
+static void run_put_all(bool disabled)
+{
+	struct resource *r[2] = { resource_new(1), resource_new(2) };
+	struct span *spans[6];
+	struct span_pool *p;
+
+	ck_assert_int_eq(span_pool_new(&p, 6, 6, disabled), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		spans[i] = span_pool_get(p);
+		spans[i]->resource = resource_get(i < 5 ? r[i == 2] : NULL);
+	}
+	ck_assert_uint_eq(atomic_load(&r[0]->refs), 5);
+	ck_assert_ptr_null(span_pool_get(p));
+	span_pool_put_all(p, spans, 6);
+	ck_assert_uint_eq(atomic_load(&r[0]->refs), 1);
+	ck_assert_uint_eq(atomic_load(&r[1]->refs), 1);
+	ck_assert_uint_eq(stats_of(p).in_use, 0);
+	ck_assert_uint_eq(stats_of(p).puts, 6);
+	span_pool_put_all(p, spans, 0);
+	/* all are there again, each once */
+	for (unsigned i = 0; i < 6; i++) {
+		spans[i] = span_pool_get(p);
+		ck_assert_ptr_nonnull(spans[i]);
+		for (unsigned k = 0; k < i; k++)
+			ck_assert_ptr_ne(spans[i], spans[k]);
+	}
+	ck_assert_ptr_null(span_pool_get(p));
+	span_pool_put_all(p, spans, 6);
+	resource_put(r[0]);
+	resource_put(r[1]);
+	span_pool_free(p);
+}
+
+START_TEST(put_all)
+{
+	run_put_all(false);
+	run_put_all(true);
+}
+END_TEST
+
+START_TEST(put_all_refuses_who_is_not_out)
+{
+	struct span *spans[3];
+	struct span_pool *p;
+
+	ck_assert_int_eq(span_pool_new(&p, 4, 4, false), 0);
+	for (unsigned i = 0; i < 2; i++)
+		spans[i] = span_pool_get(p);
+	spans[2] = spans[0];
+	span_pool_put_all(p, spans, 3);
+	ck_assert_uint_eq(stats_of(p).bad_puts, 1);
+	ck_assert_uint_eq(stats_of(p).puts, 2);
+	spans[0] = span_pool_get(p);
+	spans[1] = span_pool_get(p);
+	ck_assert_ptr_ne(spans[0], spans[1]);
+	span_pool_put_all(p, spans, 2);
+	span_pool_free(p);
+}
+END_TEST
+
 /* One taker hands spans to givers through slots; each span carries a stamp
  * that only its owner may change. */
 #define GIVERS 3
@@ -228,6 +288,7 @@ END_TEST
 int main(void)
 {
 	return unit_run("span_pool", (const TTest *const[]){ limits, limits_disabled, sizes_are_checked,
-		double_put_is_refused, put_drops_the_resource, interleaved_tight, interleaved_roomy,
+		double_put_is_refused, put_drops_the_resource, put_all, put_all_refuses_who_is_not_out,
+		interleaved_tight, interleaved_roomy,
 		interleaved_disabled, NULL });
 }
