@@ -80,7 +80,7 @@ struct tracer_ev_call {
 	uint64_t start;		/* ticks at entry; head.time >= start */
 	int64_t ret;		/* raw return value, negative errno on error */
 	uint64_t ip;		/* address behind the syscall instruction, 0 unknown */
-	uint64_t caller;	/* return address of the function around it, 0 unknown */
+	uint64_t caller;	/* return address of the function around it, 0 unknown (as yet in every engine) */
 	uint8_t nargs;		/* <= TRACER_ARGS_MAX */
 	uint8_t ncaptures;	/* <= TRACER_CAPTURES_MAX */
 	uint16_t reserved0;

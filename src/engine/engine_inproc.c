@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include <tracer/error.h>
 #include "tracee/proc_fs.h"
 #include "tracee/refusal.h"
@@ -451,6 +452,11 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 	/* A child of vfork shares its parent's patched memory: it cannot be let go without the parent. */
 	if (!cfg->follow) {
 		snprintf(why, whylen, "the in-process engine follows all children; --no-follow needs --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
+	/* /proc/PID/fd of ours is open to our own user's programs; all of theirs would be traced by stops */
+	if (cfg->run_as && (cfg->run_uid != geteuid() || cfg->run_gid != getegid())) {
+		snprintf(why, whylen, "another user's program (-u) cannot open the in-process engine's memory; use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
 	}
 	if (prctl(PR_SET_DISPATCH, 0, 0, 0, 0) < 0) {

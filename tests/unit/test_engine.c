@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 #include <tracer/error.h>
 #include "engine/emitter.h"
 #include "engine/engine.h"
@@ -37,6 +38,15 @@ START_TEST(registry)
 	ck_assert_str_eq(ops->name, "ptrace");
 	for (int i = 0; i < ENGINE_STATS; i++)
 		ck_assert_ptr_nonnull(engine_stat_names[i]);
+	/* another user's program */
+	cfg = (struct engine_config){ .argv = (char *[]){ NULL }, .follow = true, .run_as = true,
+				      .run_uid = geteuid() + 1, .run_gid = getegid() };
+	ck_assert_int_eq(engine_choose("inproc", &cfg, &ops, why, sizeof(why)), -TRACER_ERR_ENGINE);
+	ck_assert_ptr_nonnull(strstr(why, "(-u)"));
+	cfg.run_uid = geteuid();
+	why[0] = '\0';
+	engine_choose("inproc", &cfg, &ops, why, sizeof(why));
+	ck_assert_ptr_null(strstr(why, "(-u)"));
 }
 END_TEST
 
