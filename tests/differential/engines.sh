@@ -77,13 +77,17 @@ same busybox busybox ls /usr/include/linux
 for f in "fx_badptr" "fx_births" "fx_known loop 100" "fx_known pointers blocked" "fx_known jit" \
 	"fx_known odd-stack" "fx_known vectors" "fx_known filter" "fx_known gs" "fx_known dispatch" "fx_known close-all" \
 	"fx_signals self 20" "fx_signals blocked 20" "fx_signals fault" "fx_end segv" "fx_end exit 3" \
-	"fx_int80" "fx_seccomp" "fx_i386" "fx_dumpable" "fx_context 11112222333344445555666677778888 01"; do
+	"fx_int80" "fx_seccomp" "fx_i386" "fx_dumpable"; do
 	set -- $f
 	[ -x "$fx/$1" ] || continue
 	program=$fx/$1
 	shift
 	same "$f" "$program" "$@"
 done
+# whether a join finds the thread gone is luck
+only='^E\| get\| prctl'
+same context "$fx/fx_context" 11112222333344445555666677778888 01
+only=.
 [ -z "$moving" ] || echo "not the same in two runs by ptrace:$moving"
 
 # The comparison can fail: one byte more.
