@@ -234,6 +234,8 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
 /* The program's own bytes come back everywhere. */
 void mm_restore(struct inproc *e, struct sup_task *t);
+/* ... in padding that was used: only when nobody can be in it. */
+void mm_pads_restore(struct sup_task *t);
 
 /* Whether the far surroundings of a place of form "after" have a branch into it; remembered by what is
  * near it.  read gets them: bytes read or negative. */

@@ -14,7 +14,7 @@
  * that does not stop for a while (vfork, an uninterruptible sleep) delays that,
  * and until then each call costs a stop.
  *
- * Only one instruction is ever replaced (forms "before" and "far"): a program
+ * Only one instruction is ever replaced (patch_choose_single): a program
  * that ran before us has addresses in signal frames and switched contexts
  * that we do not know, and nobody comes back into the middle of one
  * instruction.  For the same reason nobody can come back into a stub, so when
@@ -411,6 +411,8 @@ bool attach_end(struct inproc *e, struct sup_task *t, int sig)
 
 	if (!mm || !mm->attached || !mm->known || mm->refs > 1)
 		return true;
+	if (!mm->pinned)
+		mm_pads_restore(t);
 	/* elsewhere than in a trap a signal or a restart would be lost; who is stopped by job control stays so */
 	if (!mm->pinned && in_trap(t))
 		rc = memory_unmap(e, t, mm);

@@ -117,7 +117,7 @@ struct inproc_site *mm_stub_lookup(const struct inproc_mm *mm, uint64_t ip)
 	for (unsigned i = 0; i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 
-		if (s->at && s->patched && ip - s->patch.stub_at < s->patch.stub_len)
+		if (s->at && s->patched && (ip - s->patch.stub_at < s->patch.stub_len || ip == patch_pad(&s->patch)))
 			return s;
 	}
 	return NULL;
@@ -314,10 +314,8 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 		return false;
 	code.bytes = bytes;
 	code.n = (size_t)n;
-	if (patch_choose(&code, at, nr, p) < 0)
-		return false;
-	/* somebody may have been in there before us, and come back */
-	if (p->form == PATCH_AFTER && mm->attached)
+	/* who ran before us may have been in there, and come back */
+	if ((mm->attached ? patch_choose_single : patch_choose)(&code, at, nr, p) < 0)
 		return false;
 	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
 		return false;
@@ -367,8 +365,26 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 
+		/* others may be on their way through padding: that stays until the last one is out of it */
 		if (s->at && s->patched && site_valid(t, s))
-			code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1);
+			code_write(t, s->patch.at, s->patch.original, patch_pad(&s->patch) ? 2 : s->patch.len,
+				   mm->refs == 1);
 	}
 	/* The stubs stay: somebody may be in one.  So do the entries, for those. */
+}
+
+void mm_pads_restore(struct sup_task *t)
+{
+	const struct inproc_sites *sites = inproc_of(t)->mm->sites;
+
+	for (unsigned i = 0; sites && i < sites->size; i++) {
+		const struct patch *p = &sites->table[i].patch;
+		uint64_t pad = sites->table[i].patched ? patch_pad(p) : 0;
+		uint8_t now[PATCH_BYTES_MAX];
+		size_t off = pad - p->at, n = p->len - off;
+
+		/* where it is still what we wrote there */
+		if (pad && mem_read(&t->base.group->mem, pad, now, n) == (ssize_t)n && !memcmp(now, p->jump + off, n))
+			code_write(t, pad, p->original + off, (unsigned)n, true);
+	}
 }

@@ -118,13 +118,102 @@ static int choose_after(const struct patch_code *code, size_t site, struct patch
 	return 0;
 }
 
-int patch_choose(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out)
+/* Any instruction that is long enough, a little earlier. */
+static int choose_far(const struct patch_code *code, size_t site, struct patch *out)
+{
+	size_t at = site;
+
+	for (unsigned i = 0; i < FAR_INSNS; i++) {
+		unsigned len = insn_before(code->bytes, at);
+
+		if (!len || site - at + len > FAR_BYTES || !movable_at(code->bytes + at - len, code->n - (at - len), len))
+			return -ENOTSUP;
+		at -= len;
+		/* a load of another number would mean that we misread the code */
+		if (len == 5 && code->bytes[at] == 0xb8)
+			return -ENOTSUP;
+		if (len < JUMP_LEN)
+			continue;
+		set_span(out, code, PATCH_FAR, code->base + at, JUMP_LEN, (unsigned)(site - at));
+		return leads_to(code, at, site) ? 0 : -ENOTSUP;
+	}
+	return -ENOTSUP;
+}
+
+/* Instructions that do nothing, or end the program, for as long as a jump. */
+static bool is_unused(const struct patch_code *code, size_t at)
+{
+	size_t end = at + JUMP_LEN;
+
+	while (at < end) {
+		struct insn in;
+		size_t i = at;
+
+		if (insn_decode(code->bytes + at, code->n - at, &in) < 0)
+			return false;
+		while (code->bytes[i] == 0x66 || code->bytes[i] == 0x2e)
+			i++;
+		if (code->bytes[i] != 0x90 && code->bytes[i] != 0xcc &&
+		    !(code->bytes[i] == 0x0f && code->bytes[i + 1] == 0x1f))
+			return false;
+		at += in.len;
+	}
+	return true;
+}
+
+/* Padding behind the return or jump that ends the code after the "syscall": nobody runs it. */
+static int choose_short(const struct patch_code *code, size_t site, struct patch *out)
+{
+	size_t at = site + 2;
+	bool ended = false;
+
+	while (!ended) {
+		struct insn in;
+
+		if (at + JUMP_LEN - site > PATCH_BYTES_MAX || at + JUMP_LEN > code->n ||
+		    insn_decode(code->bytes + at, code->n - at, &in) < 0)
+			return -ENOTSUP;
+		ended = in.flags & (INSN_F_RET | INSN_F_JUMP);
+		at += in.len;
+	}
+	if (at + JUMP_LEN - site > PATCH_BYTES_MAX || at + JUMP_LEN > code->n || !is_unused(code, at) ||
+	    insn_branch_into(code->bytes, code->n, code->base, code->base + at, code->base + at + JUMP_LEN))
+		return -ENOTSUP;
+	set_span(out, code, PATCH_SHORT, code->base + site, (unsigned)(at + JUMP_LEN - site), 0);
+	return 0;
+}
+
+static bool is_site(const struct patch_code *code, uint64_t site, struct patch *out)
 {
 	size_t at = site - code->base;
 
 	memset(out, 0, sizeof(*out));
 	out->site = site;
-	if (site < code->base || at + 2 > code->n || code->bytes[at] != 0x0f || code->bytes[at + 1] != 0x05)
+	return site >= code->base && at + 2 <= code->n && code->bytes[at] == 0x0f && code->bytes[at + 1] == 0x05;
+}
+
+int patch_choose_single(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out)
+{
+	size_t at = site - code->base;
+
+	if (!is_site(code, site, out))
+		return -ENOTSUP;
+	if (choose_before(code, at, nr, out) == 0 || choose_far(code, at, out) == 0 || choose_short(code, at, out) == 0)
+		return 0;
+	out->form = PATCH_NONE;
+	return -ENOTSUP;
+}
+
+uint64_t patch_pad(const struct patch *p)
+{
+	return p->form == PATCH_SHORT ? p->at + p->len - JUMP_LEN : 0;
+}
+
+int patch_choose(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out)
+{
+	size_t at = site - code->base;
+
+	if (!is_site(code, site, out))
 		return -ENOTSUP;
 	if (choose_before(code, at, nr, out) == 0 || choose_after(code, at, out) == 0)
 		return 0;
@@ -243,14 +332,20 @@ static int build_after(struct out *o, const struct patch_code *code)
 
 static int build_jump(struct patch *p)
 {
-	int64_t d = (int64_t)(p->stub_at - (p->at + JUMP_LEN));
+	unsigned at = p->form == PATCH_SHORT ? p->len - JUMP_LEN : 0;	/* of the long one */
+	int64_t d = (int64_t)(p->stub_at - (p->at + at + JUMP_LEN));
 	int32_t d32 = (int32_t)d;
 
 	if (d != d32)
 		return -ERANGE;
 	memset(p->jump, 0x90, p->len);
-	p->jump[0] = 0xe9;
-	memcpy(p->jump + 1, &d32, 4);
+	if (at) {
+		memcpy(p->jump, p->original, p->len);
+		p->jump[0] = 0xeb;
+		p->jump[1] = (uint8_t)(at - 2);
+	}
+	p->jump[at] = 0xe9;
+	memcpy(p->jump + at + 1, &d32, 4);
 	return 0;
 }
 
@@ -272,6 +367,8 @@ uint64_t patch_origin(const struct patch *p, uint64_t ip)
 	uint64_t off = ip - p->stub_at;
 	struct insn in;
 
+	if (ip && ip == patch_pad(p))
+		return p->site;
 	if (ip < p->stub_at || off >= p->stub_len)
 		return 0;
 	if (p->form == PATCH_AFTER)

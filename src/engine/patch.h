@@ -13,6 +13,9 @@
  *           a "syscall" of its own right before the moved instructions, so
  *           that the kernel can step back to restart a call.
  *
+ *   short   the "syscall" becomes a jump of two bytes to padding behind the end
+ *           of its code, where a long one has room
+ *
  * Stub: moved instructions, then %rcx = where to go on, %r11 = address behind
  * the original instruction, then a jump through the task's block (%gs:0).
  */
@@ -25,7 +28,7 @@
 #define PATCH_STUB_MAX 112u	/* bytes that a stub can need */
 #define PATCH_BYTES_MAX 24u	/* bytes that can be replaced */
 
-enum patch_form { PATCH_NONE = 0, PATCH_BEFORE, PATCH_FAR, PATCH_AFTER };
+enum patch_form { PATCH_NONE = 0, PATCH_BEFORE, PATCH_FAR, PATCH_AFTER, PATCH_SHORT };
 
 /* A stretch of the program's code. */
 struct patch_code {
@@ -54,6 +57,11 @@ struct patch {
  * 32 ahead; for the form "after" all of it is searched for branches into the
  * replaced bytes.  0, or -ENOTSUP where the site can't be patched. */
 int patch_choose(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out);
+/* The same for code in which somebody may stand, or come back to: one instruction is replaced, and no place
+ * behind a call changes (before, far with any instruction, short). */
+int patch_choose_single(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out);
+/* Form short: address of the long jump, else 0.  Who stands there is on the way to the call. */
+uint64_t patch_pad(const struct patch *p);
 /* The bytes of jump and stub, for a stub at stub_at.  -ERANGE: too far away. */
 int patch_build(const struct patch_code *code, struct patch *p, uint64_t stub_at);
 

@@ -95,6 +95,53 @@ START_TEST(far)
 }
 END_TEST
 
+static int choose_single(const char *p, size_t n, uint64_t nr, struct patch *out)
+{
+	uint64_t site;
+	struct patch_code code = code_of(p, n, &site);
+	int rc = patch_choose_single(&code, site, nr, out);
+
+	return rc < 0 ? rc : patch_build(&code, out, BASE + 0x100000);
+}
+
+#define SINGLE(s, nr, out) choose_single(s, sizeof(s) - 1, nr, out)
+
+START_TEST(single)
+{
+	struct patch p;
+
+	/* glibc 2.36, read with threads: mov 0x10(%rsp),%rsi; mov %eax,%r8d; mov 0x8(%rsp),%edi; xor %eax,%eax; syscall */
+	ck_assert_int_eq(SINGLE("\x48\x8b\x74\x24\x10\x41\x89\xc0\x8b\x7c\x24\x08\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\xc3", 0,
+				&p), 0);
+	ck_assert_int_eq(p.form, PATCH_FAR);
+	ck_assert_uint_eq(p.at, BASE + AT);
+	ck_assert_uint_eq(p.head, 14);
+	ck_assert_uint_eq(patch_pad(&p), 0);
+	ck_assert_uint_eq(patch_origin(&p, p.stub_at + 5), p.at + 5);
+	/* ... without: je; xor %eax,%eax; syscall; cmp; ja; ret; nop */
+	ck_assert_int_eq(SINGLE("\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0,
+				&p), 0);
+	ck_assert_int_eq(p.form, PATCH_SHORT);
+	ck_assert_uint_eq(p.at, p.site);
+	ck_assert_uint_eq(p.len, 16);
+	ck_assert_uint_eq(p.cont, p.site + 2);
+	ck_assert_uint_eq(patch_pad(&p), p.site + 11);
+	ck_assert_mem_eq(p.jump, "\xeb\x09\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\xe9", 12);
+	ck_assert_uint_eq(p.site + 16 + (uint64_t)(int64_t)rel_at(p.jump + 12), p.stub_at);
+	ck_assert_uint_eq(patch_origin(&p, p.stub_at), p.site);
+	ck_assert_uint_eq(patch_origin(&p, p.site + 11), p.site);
+	ck_assert_uint_eq(patch_origin(&p, p.site + 2), 0);
+	/* no padding behind the end: push %rbx; and too far: nothing that a single instruction could do */
+	ck_assert_int_eq(SINGLE("\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x53\x53\x53\x53\x53", 0, &p), -ENOTSUP);
+	/* ... where more may be replaced it is easy */
+	ck_assert_int_eq(CHOOSE("\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x53\x53\x53\x53\x53", 0, &p), 0);
+	ck_assert_int_eq(p.form, PATCH_AFTER);
+	/* a branch to the padding: jmp to the nop */
+	ck_assert_int_eq(SINGLE("\xeb\x0d\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0,
+				&p), -ENOTSUP);
+}
+END_TEST
+
 START_TEST(after)
 {
 	struct patch p;
@@ -154,10 +201,12 @@ static void check_stub(const struct patch *p)
 	ck_assert_uint_eq(at, len);
 }
 
-static void whole(const char *path, unsigned least)
+typedef int choose_fn(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out);
+
+static void whole(const char *path, choose_fn *chooser, unsigned least)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned sites = 0, forms[4] = { 0 };
+	unsigned sites = 0, forms[5] = { 0 };
 	Elf *elf;
 	size_t n = 0;
 
@@ -185,7 +234,7 @@ static void whole(const char *path, unsigned least)
 				nr = (uint64_t)rel_at(text + at - 4);
 			code = (struct patch_code){ text + at - 100, 200, ph.p_vaddr + at - 100 };
 			sites++;
-			if (patch_choose(&code, ph.p_vaddr + at, nr, &p) == 0) {
+			if (chooser(&code, ph.p_vaddr + at, nr, &p) == 0) {
 				ck_assert_int_eq(patch_build(&code, &p, ph.p_vaddr + ph.p_filesz + 4096), 0);
 				check_stub(&p);
 			}
@@ -195,21 +244,25 @@ static void whole(const char *path, unsigned least)
 	}
 	elf_end(elf);
 	close(fd);
-	fprintf(stderr, "%s: %u sites, none %u before %u far %u after %u\n", path, sites, forms[0], forms[1],
-		forms[2], forms[3]);
+	fprintf(stderr, "%s: %u sites, none %u before %u far %u after %u short %u\n", path, sites, forms[0],
+		forms[1], forms[2], forms[3], forms[4]);
 	ck_assert_uint_ge((sites - forms[0]) * 100, sites * least);
 }
 
 START_TEST(real_code)
 {
-	whole("/lib/x86_64-linux-gnu/libc.so.6", 95);
-	whole("/lib64/ld-linux-x86-64.so.2", 90);
-	whole("/lib/ld-musl-x86_64.so.1", 80);
-	whole("/bin/busybox", 90);
+	whole("/lib/x86_64-linux-gnu/libc.so.6", patch_choose, 95);
+	whole("/lib64/ld-linux-x86-64.so.2", patch_choose, 90);
+	whole("/lib/ld-musl-x86_64.so.1", patch_choose, 80);
+	whole("/bin/busybox", patch_choose, 90);
+	whole("/lib/x86_64-linux-gnu/libc.so.6", patch_choose_single, 90);
+	whole("/lib64/ld-linux-x86-64.so.2", patch_choose_single, 80);
+	whole("/lib/ld-musl-x86_64.so.1", patch_choose_single, 40);
+	whole("/bin/busybox", patch_choose_single, 50);
 }
 END_TEST
 
 int main(void)
 {
-	return unit_run("patch", (const TTest *const[]){ before, far, after, reach, real_code, NULL });
+	return unit_run("patch", (const TTest *const[]){ before, far, single, after, reach, real_code, NULL });
 }
