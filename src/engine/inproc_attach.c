@@ -47,8 +47,6 @@ static const char *process_conflict(const struct sup_task *t)
 		return "it is gone";
 	if (st.seccomp > 0)
 		return "it is under a seccomp filter";
-	if (st.handled >> (SIGSYS - 1) & 1)
-		return "it handles SIGSYS itself";
 	if (st.shadow_stack)
 		return "it uses shadow stacks";
 	if (t->base.group->mem.fd < 0 || !t->base.group->mem.writable)
@@ -235,6 +233,39 @@ static int image_map(struct inproc *e, struct sup_task *t, struct remote *r)
 	return rc < 0 ? rc : mapped(image) ? (int)rings : (int)image;
 }
 
+static bool handles_sigsys(const struct sup_task *t)
+{
+	struct proc_status st;
+
+	return proc_status_load(t->base.tid, &st) == 0 && st.handled >> (SIGSYS - 1) & 1;
+}
+
+/* What the program does with SIGSYS: the kernel forgets it where the dispatch finds that blocked or ignored. */
+static int action_load(struct sup_task *t, struct remote *r)
+{
+	uint64_t at = inproc_of(t)->mm->slots + inproc_of(t)->slot * (uint64_t)AGENT_SLOT_SIZE;
+	struct inproc_group *g = inproc_group_of(t);
+	int64_t rc;
+
+	if (!g || !handles_sigsys(t))
+		return g ? 0 : -ENOMEM;
+	rc = REMOTE_RUN(t, r, SYS_rt_sigaction, SIGSYS, 0, at, sizeof(uint64_t));
+	if (rc == 0 && mem_read(&t->base.group->mem, at, g->action, sizeof(g->action)) != sizeof(g->action))
+		rc = -EFAULT;
+	g->own = rc == 0 && g->action[0];
+	return (int)rc;
+}
+
+/* Forgotten, and nobody has said it again yet. */
+static void action_restore(struct sup_task *t, struct remote *r)
+{
+	uint64_t at = inproc_of(t)->mm->slots + inproc_of(t)->slot * (uint64_t)AGENT_SLOT_SIZE;
+	struct inproc_group *g = inproc_group_of(t);
+
+	if (g && g->own && !handles_sigsys(t) && task_mem_write(t, at, g->action, sizeof(g->action)) == 0)
+		REMOTE_RUN(t, r, SYS_rt_sigaction, SIGSYS, at, 0, sizeof(uint64_t));
+}
+
 static int agent_map(struct inproc *e, struct sup_task *t)
 {
 	struct remote r;
@@ -243,6 +274,8 @@ static int agent_map(struct inproc *e, struct sup_task *t)
 	if (rc < 0)
 		return rc;
 	rc = image_map(e, t, &r);
+	if (rc == 0)
+		rc = action_load(t, &r);
 	remote_close(t, &r);
 	e->sup.stats[ENGINE_STAT_INJECTIONS] += rc == 0;
 	return rc;
@@ -381,6 +414,7 @@ static int memory_unmap(struct inproc *e, struct sup_task *t, struct inproc_mm *
 
 	if (remote_open(t, &r, mm->insn) < 0)
 		return -ESRCH;
+	action_restore(t, &r);
 	rc = REMOTE_RUN(t, &r, SYS_munmap, mm->image, e->arena->image_size);
 	for (unsigned i = 0; rc == 0 && s && i < s->nareas; i++)
 		if (s->areas[i].base - mm->image >= e->arena->image_size)
