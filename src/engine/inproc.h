@@ -234,6 +234,8 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
 /* The program's own bytes come back everywhere. */
 void mm_restore(struct inproc *e, struct sup_task *t);
+/* The site whose call goes by this padding. */
+struct inproc_site *mm_pad_lookup(struct sup_task *t, uint64_t ip);
 /* ... in padding that was used: only when nobody can be in it. */
 void mm_pads_restore(struct sup_task *t);
 

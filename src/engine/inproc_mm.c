@@ -10,6 +10,7 @@
 #include "config.h"
 #include "arch/insn_x86_64.h"
 #include "engine/inproc.h"
+#include "tracee/proc_fs.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,7 @@ struct inproc_site *mm_stub_lookup(const struct inproc_mm *mm, uint64_t ip)
 	for (unsigned i = 0; i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 
-		if (s->at && s->patched && (ip - s->patch.stub_at < s->patch.stub_len || ip == patch_pad(&s->patch)))
+		if (s->at && s->patched && ip - s->patch.stub_at < s->patch.stub_len)
 			return s;
 	}
 	return NULL;
@@ -301,6 +302,27 @@ static ssize_t near_read(struct sup_task *t, uint64_t at, uint8_t *bytes, uint64
 	return mem_read(&t->base.group->mem, *base, bytes, NEAR_BACK + NEAR_AHEAD);
 }
 
+struct look { uint64_t at; bool file; };
+
+static int map_look(void *ctx, const struct proc_map *map)
+{
+	struct look *l = ctx;
+
+	if (l->at < map->start || l->at >= map->end)
+		return 0;
+	l->file = map->ino != 0;
+	return 1;
+}
+
+/* What is unused in code that was made at run time may be used for other code any time. */
+static bool in_file(const struct sup_task *t, uint64_t at)
+{
+	struct look l = { at, false };
+
+	proc_maps_read(t->base.tid, map_look, &l);
+	return l.file;
+}
+
 static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *mm, uint64_t at, uint64_t nr,
 		       struct patch *p)
 {
@@ -316,6 +338,8 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 	code.n = (size_t)n;
 	/* who ran before us may have been in there, and come back */
 	if ((mm->attached ? patch_choose_single : patch_choose)(&code, at, nr, p) < 0)
+		return false;
+	if (p->form == PATCH_SHORT && !in_file(t, at))
 		return false;
 	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
 		return false;
@@ -373,18 +397,35 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 	/* The stubs stay: somebody may be in one.  So do the entries, for those. */
 }
 
+/* Padding that was used, and that still has our jump. */
+static bool pad_valid(struct sup_task *t, const struct inproc_site *site)
+{
+	uint64_t pad = site->at && site->patched ? patch_pad(&site->patch) : 0;
+	size_t off = pad - site->patch.at, n = site->patch.len - off;
+	uint8_t now[PATCH_BYTES_MAX];
+
+	return pad && mem_read(&t->base.group->mem, pad, now, n) == (ssize_t)n && !memcmp(now, site->patch.jump + off, n);
+}
+
+struct inproc_site *mm_pad_lookup(struct sup_task *t, uint64_t ip)
+{
+	const struct inproc_sites *sites = inproc_of(t)->mm->sites;
+
+	for (unsigned i = 0; sites && i < sites->size; i++)
+		if (ip && sites->table[i].at && patch_pad(&sites->table[i].patch) == ip && pad_valid(t, &sites->table[i]))
+			return &sites->table[i];
+	return NULL;
+}
+
 void mm_pads_restore(struct sup_task *t)
 {
 	const struct inproc_sites *sites = inproc_of(t)->mm->sites;
 
 	for (unsigned i = 0; sites && i < sites->size; i++) {
 		const struct patch *p = &sites->table[i].patch;
-		uint64_t pad = sites->table[i].patched ? patch_pad(p) : 0;
-		uint8_t now[PATCH_BYTES_MAX];
-		size_t off = pad - p->at, n = p->len - off;
+		size_t off = patch_pad(p) - p->at;
 
-		/* where it is still what we wrote there */
-		if (pad && mem_read(&t->base.group->mem, pad, now, n) == (ssize_t)n && !memcmp(now, p->jump + off, n))
-			code_write(t, pad, p->original + off, (unsigned)n, true);
+		if (pad_valid(t, &sites->table[i]))
+			code_write(t, patch_pad(p), p->original + off, (unsigned)(p->len - off), true);
 	}
 }

@@ -223,6 +223,8 @@ static bool leave_stub(struct inproc *e, struct sup_task *t, struct user_regs_st
 
 	if (!site && module_stub_load(e, t, r->rip))
 		site = mm_stub_lookup(inproc_of(t)->mm, r->rip);
+	if (!site)
+		site = mm_pad_lookup(t, r->rip);
 	to = site ? patch_origin(&site->patch, r->rip) : 0;
 	if (!to)
 		return false;
