@@ -153,10 +153,6 @@ static uint32_t flags_of(unsigned action)
 	return TRACER_EVF_INPROC | (action & AGENT_HIDDEN ? TRACER_EVF_HIDDEN : 0);
 }
 
-/* The lines that the records after next will be in come from the consumer's cache, which has cleared
- * them: asked for in time, nobody waits for them. */
-#define AHEAD 512u
-
 static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs, uint32_t bound,
 					   uint32_t flags)
 {

@@ -80,6 +80,7 @@ struct engine_config {
 	bool wait_all;			/* stay until the last tracee is gone */
 	uint32_t state_ops;		/* bit enum state_op: calls that do this are recorded HIDDEN when not selected */
 	bool maps;			/* files mapped with PROT_EXEC are told of (TRACER_EV_MAP) */
+	bool counts_only;		/* nobody asks what is executed and open: births and execs are told without names */
 	const struct engine_selection *selection;
 	struct capture_limits limits;
 	uint64_t ring_size;

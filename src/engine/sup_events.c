@@ -46,7 +46,7 @@ void sup_event_task(struct supervisor *s, struct sup_task *t, pid_t parent_tid, 
 	ev->clone_flags = flags;
 	ev->uid = (int32_t)group_uid(g);
 	ev->ppid = g->ppid;
-	if (proc_stat_load(t->base.tid, &st) == 0) {
+	if (!s->cfg.counts_only && proc_stat_load(t->base.tid, &st) == 0) {
 		ev->starttime = st.starttime;
 		memcpy(ev->comm, st.comm, sizeof(ev->comm));
 		ev->ppid = ev->ppid ? ev->ppid : st.ppid;
@@ -99,21 +99,11 @@ static void argv_count(struct tracer_ev_exec *ev, char *p, uint32_t n, uint32_t 
 	ev->argv_len = len;
 }
 
-void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, uint16_t evflags)
+static void image_load(struct supervisor *s, pid_t pid, struct tracer_ev_exec *ev)
 {
-	uint32_t room = sizeof(struct tracer_ev_exec) + EXE_MAX + ARGV_MAX;
-	struct tracer_ev_exec *ev = (struct tracer_ev_exec *)emitter_event(&s->out, TRACER_EV_EXEC,
-									   t->base.tid, room);
-	bool readable = t->base.group->mem.fd >= 0;
-	pid_t pid = t->base.group->pid;
+	ssize_t n = proc_link_read(pid, "exe", ev->text, EXE_MAX);
 	struct proc_stat st;
-	ssize_t n;
 
-	ev->head.abi = (uint8_t)s->arch->abi;
-	ev->head.flags = evflags;
-	ev->former_tid = former_tid;
-	ev->dumpable = readable;
-	n = proc_link_read(pid, "exe", ev->text, EXE_MAX);
 	ev->exe_len = n > 0 ? (uint32_t)n : 0;
 	n = proc_file_read(pid, "cmdline", ev->text + ev->exe_len, ARGV_MAX);
 	if (n > 0)
@@ -121,6 +111,21 @@ void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, 
 	if (proc_stat_load(pid, &st) == 0)
 		memcpy(ev->comm, st.comm, sizeof(ev->comm));
 	exe_load(s, pid, ev);
+}
+
+void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, uint16_t evflags)
+{
+	uint32_t room = sizeof(struct tracer_ev_exec) + EXE_MAX + ARGV_MAX;
+	struct tracer_ev_exec *ev = (struct tracer_ev_exec *)emitter_event(&s->out, TRACER_EV_EXEC,
+									   t->base.tid, room);
+	bool readable = t->base.group->mem.fd >= 0;
+
+	ev->head.abi = (uint8_t)s->arch->abi;
+	ev->head.flags = evflags;
+	ev->former_tid = former_tid;
+	ev->dumpable = readable;
+	if (!s->cfg.counts_only || evflags & TRACER_EVF_ATTACHED)
+		image_load(s, t->base.group->pid, ev);
 	if (ev->elf_class == ELFCLASS32)
 		ev->head.abi = TRACER_ABI_I386;
 	ev->head.size = (uint32_t)sizeof(*ev) + ev->exe_len + ev->argv_len;
@@ -199,8 +204,11 @@ void sup_event_files(struct supervisor *s, pid_t pid)
 {
 	struct files f = { s, pid };
 	char cwd[EXE_MAX];
-	ssize_t n = proc_link_read(pid, "cwd", cwd, sizeof(cwd));
+	ssize_t n;
 
+	if (s->cfg.counts_only)
+		return;
+	n = proc_link_read(pid, "cwd", cwd, sizeof(cwd));
 	if (n > 0)
 		text_event(s, TRACER_EV_CWD, pid, cwd, (size_t)n);
 	proc_fds_read(pid, file_event, &f);

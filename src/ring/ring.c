@@ -343,13 +343,17 @@ bool ring_poll(struct ring *r, uint64_t *time)
 {
 	if (load_relaxed(&r->bad))
 		return false;
-	if (!r->next.size && !r->shared)
+	if (r->next.size) {
+		*time = r->next_time;
+		return true;
+	}
+	if (!r->shared)
 		find_private(r);
-	if (!r->next.size && r->shared && r->npending)
+	if (r->shared && r->npending)
 		find_settled(r);
 	if (!r->next.size && r->shared && !load_relaxed(&r->bad))
 		find_shared(r);
-	if (r->shared)
+	if (r->npending || load_relaxed(&r->stuck))
 		note_stuck(r);
 	*time = r->next_time;
 	return r->next.size != 0;

@@ -263,22 +263,29 @@ static void heap_push(struct ring_set *s, struct ring_slot *slot, uint64_t time)
 	slot->in_heap = true;
 }
 
-static void heap_pop(struct ring_set *s)
+/* e in the place of the top, and down to where it belongs. */
+static void heap_set_top(struct ring_set *s, struct heap_entry e)
 {
-	struct heap_entry last = s->heap[--s->nheap];
 	size_t i = 0;
 	size_t c;
 
-	s->heap[0].slot->in_heap = false;
 	while ((c = 2 * i + 1) < s->nheap) {
 		if (c + 1 < s->nheap && s->heap[c + 1].time < s->heap[c].time)
 			c++;
-		if (s->heap[c].time >= last.time)
+		if (s->heap[c].time >= e.time)
 			break;
 		s->heap[i] = s->heap[c];
 		i = c;
 	}
-	s->heap[i] = last;
+	s->heap[i] = e;
+}
+
+static void heap_pop(struct ring_set *s)
+{
+	struct heap_entry last = s->heap[--s->nheap];
+
+	s->heap[0].slot->in_heap = false;
+	heap_set_top(s, last);
 }
 
 static void stats_add(struct ring_set_stats *st, const struct ring *r)
@@ -415,9 +422,11 @@ void ring_set_consume(struct ring_set *s)
 	s->stats.bytes += slot->ring.next.size;
 	if (ring_consume(&slot->ring))
 		drained_tick(s);
-	heap_pop(s);
+	/* it is the top */
 	if (ring_poll(&slot->ring, &time))
-		heap_push(s, slot, time);
+		heap_set_top(s, (struct heap_entry){ time, s->round, slot });
+	else
+		heap_pop(s);
 }
 
 bool ring_set_done(const struct ring_set *s)

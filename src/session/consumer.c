@@ -142,7 +142,14 @@ static void note_event(struct consumer *c, const struct tracer_event *ev)
 
 static void handle_record(struct consumer *c, const struct tracer_event *ev)
 {
+	bool call = ev->kind == TRACER_EV_CALL || ev->kind == TRACER_EV_ENTER;
+
 	note_event(c, ev);
+	if (call && !c->tables) {
+		deliver_raw(c, ev);
+		handle_call(c, (const struct tracer_ev_call *)ev);
+		return;
+	}
 	world_before(c->world, ev);
 	deliver_raw(c, ev);
 	switch (ev->kind) {
@@ -347,6 +354,7 @@ static int begin(struct consumer *c)
 	if (r < 0)
 		snprintf(c->start_why, sizeof(c->start_why), "metrics: %s", tracer_strerror(r));
 	c->decode = c->outputs->wants_calls || c->delivery->builder || selection_reads_calls(c->selection);
+	c->tables = c->decode || c->metering->wanted || c->outputs->wants_tasks;
 	return r;
 }
 

@@ -50,6 +50,7 @@ struct consumer {
 	bool clock_loaded;
 	struct summary *summary;	/* NULL: not wanted */
 	bool decode;			/* somebody wants struct call */
+	bool tables;			/* somebody wants to know what calls do to descriptors and directories */
 	struct consumer_counts counts;
 	uint64_t last_ticks;
 	uint64_t next_tick_ns;

@@ -161,6 +161,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.wait_all = option_num(o, OPT_WAIT_ALL) != 0,
 		.state_ops = state_ops(s, reads),
 		.maps = s->outputs.wants_maps || s->delivery.wanted,
+		.counts_only = !reads && !s->outputs.wants_tasks && !s->outputs.wants_events && !s->metering.wanted,
 		.selection = &s->engine_selection,
 		.limits = { .string_max = reads ? (uint32_t)option_num(o, OPT_STRING_LIMIT) : 0, .path_max = PATH_LIMIT,
 			    .vector_max = VECTOR_LIMIT, .total_max = CALL_LIMIT },

@@ -147,6 +147,32 @@ START_TEST(root_records)
 }
 END_TEST
 
+/* Where nobody asks for names all births and execs are told, and nothing of /proc is read for them: the twin of
+ * the test before. */
+START_TEST(counts_only)
+{
+	const struct tracer_event *ev = NULL;
+	const struct tracer_ev_exec *exec;
+
+	r.cfg.counts_only = true;
+	RUN("fx_births");
+	run_ok();
+	ck_assert_uint_eq(engine_run_calls(&r, -1, "getppid"), 8);
+	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_TASK), 10);
+	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_EXEC), 2);
+	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_EXIT), 10);
+	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_FD), 0);
+	ck_assert_uint_eq(engine_run_kind(&r, TRACER_EV_CWD), 0);
+	while ((ev = engine_run_next(&r, ev)) && ev->kind != TRACER_EV_EXEC)
+		;
+	exec = (const struct tracer_ev_exec *)ev;
+	ck_assert_int_eq(exec->former_tid, r.result.root);
+	ck_assert_int_eq(exec->dumpable, 1);
+	ck_assert_uint_eq(exec->exe_len + exec->argv_len + exec->argc, 0);
+	ck_assert_uint_eq(r.stats[ENGINE_STAT_ELF_READ], 0);
+}
+END_TEST
+
 START_TEST(captures)
 {
 	const struct tracer_ev_call *c;
@@ -576,6 +602,7 @@ static Suite *suite(void)
 	tcase_add_test(c, ignored_signals_do_not_kill);
 	tcase_add_test(c, start_errors);
 	tcase_add_test(c, root_records);
+	tcase_add_test(c, counts_only);
 	tcase_add_test(c, captures);
 	tcase_add_test(c, bad_pointers);
 	tcase_add_test(c, births);
