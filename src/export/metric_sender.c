@@ -238,6 +238,7 @@ void metric_sender_stats(struct metric_sender *s, struct metric_sender_stats *ou
 {
 	lock(s);
 	*out = s->stats;
+	out->inflight = s->sending ? s->head->points : 0;
 	out->circuit_open = atomic_load_explicit(&s->exporter->circuit_open, memory_order_acquire);
 	unlock(s);
 }

@@ -17,6 +17,7 @@
 
 struct metric_sender_stats {
 	uint64_t requests, points, exported, rejected, failed;	/* points = exported + rejected + failed in the end */
+	uint64_t inflight;		/* points of the request that is under way */
 	uint64_t bytes, wire_bytes, retries;
 	bool ever_succeeded, circuit_open;
 	char last_error[256];

@@ -99,7 +99,8 @@ static int record_read(struct spool_reader *r, uint64_t end, struct spool_record
 		return 0;
 	if (pread(r->fd, h, sizeof(*h), (off_t)r->pos) != (ssize_t)sizeof(*h))
 		return -EIO;
-	if (memcmp(h->magic, record_magic, sizeof(record_magic)) != 0 || h->len > SPOOL_PAYLOAD_MAX ||
+	/* Without a payload its padding could be the beginning of the next record; none is ever written so. */
+	if (memcmp(h->magic, record_magic, sizeof(record_magic)) != 0 || !h->len || h->len > SPOOL_PAYLOAD_MAX ||
 	    h->len > end - r->pos - sizeof(*h))
 		return 0;
 	return payload_read(r, h);

@@ -118,6 +118,7 @@ static int open_exporter(struct delivery *d, const struct tracer_options *o, con
 	if (r)
 		return r;
 	d->exporter_name = d->exporter->ops->name;
+	otlp_exporter_load_peer(d->exporter, &d->peer);
 	snprintf(d->where, sizeof(d->where), "%s", otlp_exporter_shown(d->exporter));
 	return option_str(o, OPT_OTLP_SPOOL) ? open_spool(d, o, log, why, whylen) : 0;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include "export/batch_processor.h"
+#include "export/otlp_exporter.h"
 #include "session/options.h"
 #include "session/outputs.h"
 #include "span/propagator.h"
@@ -30,6 +31,7 @@ struct delivery {
 	struct outputs *outputs;
 	const char *program;		/* path of what is run, NULL: attached */
 	const char *exporter_name;	/* component type, NULL none */
+	struct otlp_peer peer;
 	uint32_t queue_size;
 	char where[300];		/* collector, for messages */
 	struct batch_stats final;	/* after finish */

@@ -11,14 +11,20 @@
 
 static const struct metric_desc span_started = { "otel.sdk.span.started", "{span}",
 	"The number of created spans." };
+static const struct metric_desc span_live = { "otel.sdk.span.live", "{span}",
+	"The number of created spans with recording=true for which the end operation has not been called yet." };
 static const struct metric_desc queue_size = { "otel.sdk.processor.span.queue.size", "{span}",
 	"The number of spans in the queue of a given instance of an SDK span processor." };
 static const struct metric_desc queue_capacity = { "otel.sdk.processor.span.queue.capacity", "{span}",
 	"The maximum number of spans the queue of a given instance of an SDK span processor can hold." };
 static const struct metric_desc span_processed = { "otel.sdk.processor.span.processed", "{span}",
 	"The number of spans for which the processing has finished, either successful or failed." };
+static const struct metric_desc span_inflight = { "otel.sdk.exporter.span.inflight", "{span}",
+	"The number of spans which were passed to the exporter, but that have not been exported yet." };
 static const struct metric_desc span_exported = { "otel.sdk.exporter.span.exported", "{span}",
 	"The number of spans for which the export has finished, either successful or failed." };
+static const struct metric_desc point_inflight = { "otel.sdk.exporter.metric_data_point.inflight", "{data_point}",
+	"The number of metric data points which were passed to the exporter, but that have not been exported yet." };
 static const struct metric_desc point_exported = { "otel.sdk.exporter.metric_data_point.exported", "{data_point}",
 	"The number of metric data points for which the export has finished, either successful or failed." };
 
@@ -50,6 +56,36 @@ static const char *instance_of(const char *type)
 	return NULL;
 }
 
+unsigned health_add_peer(struct metric_attr attrs[2], const struct otlp_peer *peer)
+{
+	if (!peer || !peer->address[0])
+		return 0;
+	attrs[0] = (struct metric_attr){ .key = "server.address", .text = peer->address };
+	attrs[1] = (struct metric_attr){ .key = "server.port", .number = &peer->port };
+	return peer->port ? 2 : 1;
+}
+
+/* A row of the spans themselves. */
+static struct health_row span_row(const struct metric_desc *d, enum metric_kind kind, uint64_t value, bool applies)
+{
+	struct health_row r = row(d, kind, NULL, NULL, NULL, value, applies);
+
+	r.attrs[r.nattrs++] = (struct metric_attr){ .key = "otel.span.sampling_result", .text = "RECORD_AND_SAMPLE" };
+	return r;
+}
+
+/* One of an exporter. */
+struct exporter { const char *type; const struct otlp_peer *peer; bool there; };
+
+static struct health_row exporter_row(const struct exporter *e, const struct metric_desc *d, enum metric_kind kind,
+				      const char *error, uint64_t value)
+{
+	struct health_row r = row(d, kind, e->type, instance_of(e->type), error, value, e->there);
+
+	r.nattrs += health_add_peer(r.attrs + r.nattrs, e->peer);
+	return r;
+}
+
 void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source *src)
 {
 	static const struct span_builder_stats no_spans;
@@ -59,27 +95,28 @@ void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source
 	const struct span_builder_stats *s = src->built ? src->built : &no_spans;
 	const struct batch_stats *b = src->batch ? src->batch : &no_batch;
 	const struct metric_sender_stats *m = src->sender ? src->sender : &no_sender;
-	const char *se = src->span_exporter, *sn = instance_of(se), *me = src->metric_exporter, *mn = instance_of(me);
-	bool spans = src->built, batch = src->batch, sender = src->sender;
-	uint64_t done = b->exported + b->rejected + b->failed;
+	const struct exporter se = { src->span_exporter, src->span_peer, src->batch };
+	const struct exporter me = { src->metric_exporter, src->metric_peer, src->sender };
+	bool spans = src->built, batch = src->batch;
+	uint64_t done = b->exported + b->rejected + b->failed + b->spooled;
 	unsigned n = 0;
 
-	rows[n] = row(&span_started, METRIC_SUM, NULL, NULL, NULL,
-		      s->single + s->process_spans + s->compute_spans + s->summary_spans, spans);
-	rows[n].attrs[rows[n].nattrs++] = (struct metric_attr){ .key = "otel.span.sampling_result", .text = "RECORD_AND_SAMPLE" };
-	n++;
+	rows[n++] = span_row(&span_started, METRIC_SUM, s->single + s->begun + s->compute_spans + s->summary_spans, spans);
+	rows[n++] = span_row(&span_live, METRIC_UPDOWN, s->live, spans);
 	rows[n++] = row(&queue_size, METRIC_UPDOWN, bsp, bsp_name, NULL,
 			b->queued > done + b->dropped_shutdown ? b->queued - done - b->dropped_shutdown : 0, batch);
 	rows[n++] = row(&queue_capacity, METRIC_UPDOWN, bsp, bsp_name, NULL, src->queue_capacity, batch);
 	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, NULL, done, batch);
 	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "queue_full", b->dropped_full, batch);
 	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "already_shutdown", b->dropped_shutdown, batch);
-	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, NULL, b->exported, batch);
-	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, "rejected", b->rejected, batch);
-	rows[n++] = row(&span_exported, METRIC_SUM, se, sn, "_OTHER", b->failed, batch);
-	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, NULL, m->exported, sender);
-	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, "rejected", m->rejected, sender);
-	rows[n++] = row(&point_exported, METRIC_SUM, me, mn, "_OTHER", m->failed, sender);
+	rows[n++] = exporter_row(&se, &span_inflight, METRIC_UPDOWN, NULL, b->inflight);
+	rows[n++] = exporter_row(&se, &span_exported, METRIC_SUM, NULL, b->exported);
+	rows[n++] = exporter_row(&se, &span_exported, METRIC_SUM, "rejected", b->rejected);
+	rows[n++] = exporter_row(&se, &span_exported, METRIC_SUM, "_OTHER", b->failed);
+	rows[n++] = exporter_row(&me, &point_inflight, METRIC_UPDOWN, NULL, m->inflight);
+	rows[n++] = exporter_row(&me, &point_exported, METRIC_SUM, NULL, m->exported);
+	rows[n++] = exporter_row(&me, &point_exported, METRIC_SUM, "rejected", m->rejected);
+	rows[n++] = exporter_row(&me, &point_exported, METRIC_SUM, "_OTHER", m->failed);
 }
 
 void health_format_name(const struct health_row *r, char *buf, size_t size)

@@ -94,11 +94,12 @@ static int open_exporter(struct metering *m, const struct log *log, char *why, s
 	int r = otlp_http_exporter_new(&m->exporter, &cfg, why, whylen);
 
 	m->protocol = cfg.protocol;
-	if (!r)
-		m->exporter_name = m->exporter->ops->name;
-	if (!r)
-		snprintf(m->where, sizeof(m->where), "%s", otlp_exporter_shown(m->exporter));
-	return r;
+	if (r)
+		return r;
+	m->exporter_name = m->exporter->ops->name;
+	otlp_exporter_load_peer(m->exporter, &m->peer);
+	snprintf(m->where, sizeof(m->where), "%s", otlp_exporter_shown(m->exporter));
+	return 0;
 }
 
 /* The stricter of the exporter's and the reader's limit; 0 is none. */
@@ -356,6 +357,7 @@ static int add_calls(struct metering *m)
 void metering_load_health(const struct metering *m, const struct delivery *d, struct health_values *v)
 {
 	*v = (struct health_values){ .source.span_exporter = d->exporter_name, .source.metric_exporter = m->exporter_name,
+				     .source.span_peer = &d->peer, .source.metric_peer = &m->peer,
 				     .source.queue_capacity = d->queue_size };
 	if (d->builder) {
 		span_builder_stats(d->builder, &v->built);
@@ -372,7 +374,7 @@ void metering_load_health(const struct metering *m, const struct delivery *d, st
 }
 
 /* One point for each way that exports ended. */
-static void add_times(struct metering *m, const struct export_times *t, const char *type)
+static void add_times(struct metering *m, const struct export_times *t, const char *type, const struct otlp_peer *peer)
 {
 	char name[64], err[24];
 
@@ -380,9 +382,9 @@ static void add_times(struct metering *m, const struct export_times *t, const ch
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct export_time *r = &t->rows[i];
 		const char *error = export_time_format_error(r, err);
-		struct metric_attr attrs[5] = { { .key = "otel.component.type", .text = type },
+		struct metric_attr attrs[7] = { { .key = "otel.component.type", .text = type },
 						{ .key = "otel.component.name", .text = name } };
-		unsigned n = 2;
+		unsigned n = 2 + health_add_peer(attrs + 2, peer);
 
 		if (error)
 			attrs[n++] = (struct metric_attr){ .key = "error.type", .text = error };
@@ -402,11 +404,11 @@ static void add_operations(struct metering *m, const struct delivery *d)
 	open_metric(m, &operation_duration, METRIC_EXPONENTIAL, calls_temporality(m), 2 * EXPORT_TIMES);
 	if (d->batch) {
 		batch_processor_load_times(d->batch, &t, delta);
-		add_times(m, &t, d->exporter_name);
+		add_times(m, &t, d->exporter_name, &d->peer);
 	}
 	if (m->sender) {
 		metric_sender_load_times(m->sender, &t, delta);
-		add_times(m, &t, m->exporter_name);
+		add_times(m, &t, m->exporter_name, &m->peer);
 	}
 }
 

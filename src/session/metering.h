@@ -43,6 +43,7 @@ struct metering {
 	uint64_t collections, encode_errors;
 	struct exp_histogram collect_time;
 	const char *exporter_name;	/* component type */
+	struct otlp_peer peer;
 	char where[300];		/* collector, for messages */
 	struct metric_sender_stats final;	/* after finish */
 	struct metric_set_stats counted;

@@ -49,6 +49,7 @@ struct span_builder_config {
 /* Every call is in exactly one of single, folded, dropped: their sum is calls. */
 struct span_builder_stats {
 	uint64_t calls, single, folded, dropped, folded_groups;
+	uint64_t begun, live;		/* process spans, ended or not; those that are not */
 	uint64_t process_spans, compute_spans, summary_spans, notable, traces, bytes;
 	uint64_t held;			/* of single: spans that wait for their turn */
 };

@@ -110,8 +110,16 @@ static void pspan_resource_put(struct pspan *p)
 
 /* --- places in the tree --- */
 
+/* For the counts of our own health. */
+static void count_begin(struct span_builder *b)
+{
+	b->stats.begun++;
+	b->stats.live++;
+}
+
 static void segment_open(struct span_builder *b, struct pspan *p)
 {
+	count_begin(b);
 	p->seg.trace = b->trace.serial;
 	p->seg.start_ns = later(b->trace.start_ns, p->start_ns);
 	id_generator_next(&b->ids, p->seg.id);
@@ -156,6 +164,7 @@ void pspan_segment_end(struct span_builder *b, struct pspan *p)
 		return;
 	s = process_span(b, p, SPAN_PROCESS);
 	p->seg.trace = 0;
+	b->stats.live--;
 	if (!s)
 		return;
 	memcpy(s->span_id, p->seg.id, sizeof(s->span_id));
@@ -216,6 +225,7 @@ static struct pspan *pspan_new(struct span_builder *b)
 	p->held_tail = &p->held;
 	group_table_init(&p->own, BUILDER_GROUPS_THREAD);
 	list_add(b, p);
+	count_begin(b);
 	return p;
 }
 
@@ -223,6 +233,7 @@ static void root_open(struct span_builder *b, const struct image *img)
 {
 	struct pspan *p = &b->root;
 
+	count_begin(b);
 	pspan_place(b, p, b->cfg.context.parent_id);
 	p->start_ns = clock_map_real(b->clock, img->start_ticks);
 	if (!b->trace.start_ns)
@@ -575,6 +586,7 @@ void pspan_fini(struct span_builder *b, struct pspan *p)
 	if (p->image)
 		image_set_user(p->image, NULL);
 	list_del(b, p);
+	b->stats.live--;
 	free(p);
 }
 
@@ -621,6 +633,7 @@ void pspan_root_finish(struct span_builder *b, const struct span_final *f)
 	struct span *s;
 
 	pspan_segment_end(b, p);
+	b->stats.live -= p->trace != 0;
 	p->calls = b->stats.calls;
 	s = home_span(b, p, SPAN_ROOT);
 	if (!s)
