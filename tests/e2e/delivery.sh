@@ -4,32 +4,8 @@
 # preset's delay; and collectors that fail in every way never change the program.
 set -u
 . "${srcdir:-.}/tests/e2e/lib.sh"
+. "${srcdir:-.}/tests/e2e/collector.sh"
 need_ptrace
-
-# collector: a receiver on a free port, one JSON line a request in $dir/got.
-collector() {
-	rm -f "$dir/got" "$dir/port"
-	"$tracer" collect -q -l 127.0.0.1:0 --port-file "$dir/port" -o "$dir/got" 2>"$dir/collect.err" &
-	collector=$!
-	tries=0
-	while [ ! -s "$dir/port" ] && [ $tries -lt 200 ]; do
-		sleep 0.05
-		tries=$((tries + 1))
-	done
-	url=http://127.0.0.1:$(cat "$dir/port")
-}
-collector_end() {
-	kill -TERM $collector
-	wait $collector
-}
-# Spans of each request, one number a line.
-batches() {
-	awk '{ print gsub(/"spanId"/, "") }' "$dir/got"
-}
-# number WORD: what stands before the word in the exit line.
-number() {
-	sed -n "s/.*[ ;]\([0-9,]*\) $1.*/\1/p" "$dir/err" | tr -d ,
-}
 
 # Sizes: all batches but the last ones of a run are full.
 for row in "balanced 512" "aggressive 2048" "low-latency 128"; do

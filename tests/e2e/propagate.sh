@@ -58,6 +58,30 @@ check_tree x.otlp.jsonl
 check_tree again.otlp.jsonl
 [ "$(python3 spans.py again.otlp.jsonl | cut -d' ' -f3 | sort -u)" = "$(value root | cut -d- -f2)" ] && pass || fail "replay: another trace"
 
+# 32-bit programs: a value that is changed in place, and one that is added between pointers of 4 bytes; they find
+# their arguments and what the kernel tells them behind it (the page size is in the auxiliary vector).
+if [ -x "$fx/fx_i386" ]; then
+	cat >word32.sh <<EOF
+echo "root \$TRACEPARENT"
+"$fx/fx_i386" env changed last
+env -i "$fx/fx_i386" env added $(seq -s ' ' 500)
+:
+EOF
+	BAGGAGE=k=v TRACESTATE=vendor=1 TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 \
+		"$tracer" -q --detail=process --propagate -o w.otlp.jsonl sh word32.sh >out 2>err && pass || fail "i386: exit: $(cat err)"
+	for name in changed added; do
+		[ "$(parent $name w.otlp.jsonl)" = "$(span root)" ] && pass || fail "i386: $name: $(cat out)"
+		grep -q "^$name 00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]*-01 vendor=1 k=v$" out && pass || fail "i386: $name: $(cat out)"
+	done
+	[ "$(for l in root changed added; do span $l; done | sort -u | wc -l)" = 3 ] && pass || fail "i386: not three spans: $(cat out)"
+	grep -q "^arguments of changed: 4, the last is last; page size $(getconf PAGESIZE)$" out &&
+		grep -q "^arguments of added: 503, the last is 500; page size $(getconf PAGESIZE)$" out && pass || fail "i386: arguments: $(cat out)"
+	"$tracer" -q --detail=process -o w.otlp.jsonl sh word32.sh >out 2>err
+	[ "$(value changed)" = "$(value root)" ] && [ -z "$(value added)" ] && pass || fail "i386: without: $(cat out)"
+else
+	echo "no 32-bit programs here"
+fi
+
 # Without the option everybody has the root's, and what was cleaned is clean.
 "$tracer" -q --detail=process -o y.otlp.jsonl sh levels.sh >out 2>err
 [ "$(value child)" = "$(value root)" ] && [ "$(value exec)" = "$(value root)" ] && pass || fail "without: $(cat out)"

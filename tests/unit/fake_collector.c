@@ -21,9 +21,17 @@
 #include <zlib.h>
 #include "base/clock.h"
 #include "export/proto/trace_service.pb-c.h"
-#include "unit.h"
 
 #define PLAIN_MAX (80u << 20)
+
+/* Not an assertion of Check: programs without it use this file, too. */
+static void require(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	perror(what);
+	abort();
+}
 
 static size_t count_spans(const uint8_t *p, size_t n, bool *valid)
 {
@@ -225,8 +233,8 @@ static int listen_on(int port, int *bound)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	require(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0, "bind");
+	require(getsockname(fd, (struct sockaddr *)&a, &len) == 0, "getsockname");
 	*bound = ntohs(a.sin_port);
 	return fd;
 }
@@ -237,10 +245,10 @@ void fake_collector_start(struct fake_collector *f, int port, const struct fake_
 	f->requests = calloc(FAKE_REQUESTS, sizeof(*f->requests));
 	f->stop_fd = eventfd(0, EFD_CLOEXEC);
 	f->listener = listen_on(port, &f->port);
-	ck_assert_int_eq(listen(f->listener, 16), 0);
+	require(listen(f->listener, 16) == 0, "listen");
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->more, NULL);
-	ck_assert_int_eq(pthread_create(&f->thread, NULL, run, f), 0);
+	require(pthread_create(&f->thread, NULL, run, f) == 0, "pthread_create");
 }
 
 void fake_collector_stop(struct fake_collector *f)
@@ -249,7 +257,7 @@ void fake_collector_stop(struct fake_collector *f)
 
 	if (f->listener < 0 || !f->steps)	/* never started */
 		return;
-	ck_assert_int_eq(write(f->stop_fd, &one, sizeof(one)), sizeof(one));
+	require(write(f->stop_fd, &one, sizeof(one)) == sizeof(one), "write");
 	pthread_join(f->thread, NULL);
 	close(f->listener);
 	close(f->stop_fd);

@@ -620,33 +620,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("batch-processor");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ test_queue, 0 }, { test_by_size_and_flush, 0 }, { test_by_delay, 0 },
+		{ test_by_bytes, 0 }, { test_order_and_loss, 8 }, { test_drop, 0 },
+		{ test_block, 0 }, { test_ahead, 0 }, { test_block_max, 0 }, { test_held_then_delivered, 0 },
+		{ test_never_there, 0 }, { test_failed_is_counted, 0 },
+		{ test_shutdown_deadline, 0 }, { test_abort, 2 }, { test_sizes_are_checked, 0 },
+		{ test_presets, 3 }, { test_preset_numbers, 0 }, { NULL, 0 }
+	};
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, test_queue);
-	tcase_add_test(tcase, test_by_size_and_flush);
-	tcase_add_test(tcase, test_by_delay);
-	tcase_add_test(tcase, test_by_bytes);
-	tcase_add_loop_test(tcase, test_order_and_loss, 0, 8);
-	tcase_add_test(tcase, test_drop);
-	tcase_add_test(tcase, test_block);
-	tcase_add_test(tcase, test_ahead);
-	tcase_add_test(tcase, test_block_max);
-	tcase_add_test(tcase, test_held_then_delivered);
-	tcase_add_test(tcase, test_never_there);
-	tcase_add_test(tcase, test_failed_is_counted);
-	tcase_add_test(tcase, test_shutdown_deadline);
-	tcase_add_loop_test(tcase, test_abort, 0, 2);
-	tcase_add_test(tcase, test_sizes_are_checked);
-	tcase_add_loop_test(tcase, test_presets, 0, 3);
-	tcase_add_test(tcase, test_preset_numbers);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("batch-processor", NULL, NULL, cases);
 }

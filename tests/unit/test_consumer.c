@@ -4,12 +4,12 @@
  * selection leaves out, what is counted.
  */
 #include "config.h"
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "session/consumer.h"
 #include "syscalls/syscalls.h"
+#include "unit.h"
 
 #define MS 1000000ull
 
@@ -292,25 +292,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("consumer");
-	TCase *t = tcase_create("consumer");
-	SRunner *sr;
-	int failed;
+	const struct unit_case cases[] = {
+		{ all_records, 0 }, { hidden_calls, 0 }, { selected, UNIT_COUNT(selections) },
+		{ lost_is_counted, 0 }, { summary_only_decodes_nothing, 0 },
+		{ output_that_cannot_be_opened, 0 }, { full_disk_is_told, 0 },
+		{ command_gets_all, 0 }, { NULL, 0 }
+	};
 
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, all_records);
-	tcase_add_test(t, hidden_calls);
-	tcase_add_loop_test(t, selected, 0, (int)(sizeof(selections) / sizeof(selections[0])));
-	tcase_add_test(t, lost_is_counted);
-	tcase_add_test(t, summary_only_decodes_nothing);
-	tcase_add_test(t, output_that_cannot_be_opened);
-	tcase_add_test(t, full_disk_is_told);
-	tcase_add_test(t, command_gets_all);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("consumer", setup, teardown, cases);
 }

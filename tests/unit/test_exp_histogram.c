@@ -236,22 +236,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("exp_histogram");
-	TCase *tc = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	const struct unit_case cases[] = {
+		{ random_values, 62 }, { merge, 100 }, { growing, 0 },
+		{ one_value_has_the_finest_scale, 0 }, { bounds, 0 }, { zeros, 0 },
+		{ reset_is_empty, 0 }, { reference_sees_a_wrong_bucket, 0 }, { NULL, 0 }
+	};
 
-	suite_add_tcase(suite, tc);
-	tcase_add_loop_test(tc, random_values, 0, 62);
-	tcase_add_loop_test(tc, merge, 0, 100);
-	tcase_add_test(tc, growing);
-	tcase_add_test(tc, one_value_has_the_finest_scale);
-	tcase_add_test(tc, bounds);
-	tcase_add_test(tc, zeros);
-	tcase_add_test(tc, reset_is_empty);
-	tcase_add_test(tc, reference_sees_a_wrong_bucket);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("exp_histogram", NULL, NULL, cases);
 }

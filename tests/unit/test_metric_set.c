@@ -298,24 +298,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("metric_set");
-	TCase *tc = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	const struct unit_case cases[] = {
+		{ series_are_by_executable_call_and_outcome, 0 }, { bytes_have_a_direction, 0 },
+		{ abis_share_a_name, 0 }, { unfinished_calls_have_no_duration, 0 },
+		{ images_without_a_path, 0 }, { random_calls, 2 }, { too_many_series, 0 },
+		{ too_many_executables, 0 }, { usage_of_processes, 0 }, { explicit_bounds, 0 },
+		{ NULL, 0 }
+	};
 
-	suite_add_tcase(suite, tc);
-	tcase_add_test(tc, series_are_by_executable_call_and_outcome);
-	tcase_add_test(tc, bytes_have_a_direction);
-	tcase_add_test(tc, abis_share_a_name);
-	tcase_add_test(tc, unfinished_calls_have_no_duration);
-	tcase_add_test(tc, images_without_a_path);
-	tcase_add_loop_test(tc, random_calls, 0, 2);
-	tcase_add_test(tc, too_many_series);
-	tcase_add_test(tc, too_many_executables);
-	tcase_add_test(tc, usage_of_processes);
-	tcase_add_test(tc, explicit_bounds);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("metric_set", NULL, NULL, cases);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options: table, ranges, origins and their order, presets, rules between options. */
 #include "config.h"
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "session/options.h"
+#include "unit.h"
 
 static struct tracer_options *o;
 static char why[512];
@@ -483,43 +483,19 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("options");
-	TCase *t = tcase_create("options");
-	SRunner *sr;
-	int failed;
+	const struct unit_case cases[] = {
+		{ table, 0 }, { alias_targets, 0 }, { ranges, UNIT_COUNT(values) }, { messages, 0 },
+		{ counts, 0 }, { lists, 0 }, { precedence, 4 },
+		{ batch_origins, UNIT_COUNT(batch_cases) }, { otel_signal_before_general, 0 },
+		{ otel_bad_value_is_ignored, 0 }, { preset_numbers, 3 },
+		{ batch_and_queue, UNIT_COUNT(queues) }, { otel_batch_above_queue_is_cut, 0 },
+		{ exclusive, 0 }, { pool_rules, 0 }, { otlp_asked, UNIT_COUNT(wants) },
+		{ metrics_asked, UNIT_COUNT(wants_metrics) }, { detail_metrics_has_no_spans, 0 },
+		{ bad_value_is_told_once, 0 }, { secrets, 0 }, { otel_value_forms, 0 },
+		{ default_endpoint_follows_protocol, 0 }, { otel_switches, 0 },
+		{ explicit_endpoint_beats_switches, UNIT_COUNT(switches) }, { spool_rules, 0 },
+		{ distance, 0 }, { NULL, 0 }
+	};
 
-#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, table);
-	tcase_add_test(t, alias_targets);
-	tcase_add_loop_test(t, ranges, 0, COUNT(values));
-	tcase_add_test(t, messages);
-	tcase_add_test(t, counts);
-	tcase_add_test(t, lists);
-	tcase_add_loop_test(t, precedence, 0, 4);
-	tcase_add_loop_test(t, batch_origins, 0, COUNT(batch_cases));
-	tcase_add_test(t, otel_signal_before_general);
-	tcase_add_test(t, otel_bad_value_is_ignored);
-	tcase_add_loop_test(t, preset_numbers, 0, 3);
-	tcase_add_loop_test(t, batch_and_queue, 0, COUNT(queues));
-	tcase_add_test(t, otel_batch_above_queue_is_cut);
-	tcase_add_test(t, exclusive);
-	tcase_add_test(t, pool_rules);
-	tcase_add_loop_test(t, otlp_asked, 0, COUNT(wants));
-	tcase_add_loop_test(t, metrics_asked, 0, COUNT(wants_metrics));
-	tcase_add_test(t, detail_metrics_has_no_spans);
-	tcase_add_test(t, bad_value_is_told_once);
-	tcase_add_test(t, secrets);
-	tcase_add_test(t, otel_value_forms);
-	tcase_add_test(t, default_endpoint_follows_protocol);
-	tcase_add_test(t, otel_switches);
-	tcase_add_loop_test(t, explicit_endpoint_beats_switches, 0, COUNT(switches));
-	tcase_add_test(t, spool_rules);
-	tcase_add_test(t, distance);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("options", setup, teardown, cases);
 }

@@ -5,11 +5,11 @@
  * weaker value in force.  docs/environment.md is the same list for people.
  */
 #include "config.h"
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "session/options.h"
+#include "unit.h"
 
 /* bad NULL: every text is good.  A variable with two options has two rows. */
 static const struct row { const char *name, *option, *good, *shown, *bad; } table[] = {
@@ -249,24 +249,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("otel-environ");
-	TCase *t = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ good, ROWS }, { empty, ROWS }, { bad, ROWS }, { complete, 0 },
+		{ bad_signal_falls_back, 0 }, { endpoint_fits_its_protocol, 0 },
+		{ own_texts_are_errors, 0 }, { config_file_is_told, 0 }, { NULL, 0 }
+	};
 
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_loop_test(t, good, 0, ROWS);
-	tcase_add_loop_test(t, empty, 0, ROWS);
-	tcase_add_loop_test(t, bad, 0, ROWS);
-	tcase_add_test(t, complete);
-	tcase_add_test(t, bad_signal_falls_back);
-	tcase_add_test(t, endpoint_fits_its_protocol);
-	tcase_add_test(t, own_texts_are_errors);
-	tcase_add_test(t, config_file_is_told);
-	suite_add_tcase(suite, t);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("otel-environ", setup, teardown, cases);
 }

@@ -431,25 +431,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("otlp-exporter");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ test_faults, UNIT_COUNT(table) }, { test_no_such_host, 0 },
+		{ test_proxy, UNIT_COUNT(proxies) }, { test_dead_proxy, 0 }, { test_request, 0 },
+		{ test_split, 0 }, { test_ahead, 2 }, { test_refused_then_there, 0 },
+		{ test_abort, 0 }, { NULL, 0 }
+	};
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, test_faults, 0, (int)(sizeof(table) / sizeof(table[0])));
-	tcase_add_test(tcase, test_no_such_host);
-	tcase_add_loop_test(tcase, test_proxy, 0, (int)(sizeof(proxies) / sizeof(proxies[0])));
-	tcase_add_test(tcase, test_dead_proxy);
-	tcase_add_test(tcase, test_request);
-	tcase_add_test(tcase, test_split);
-	tcase_add_loop_test(tcase, test_ahead, 0, 2);
-	tcase_add_test(tcase, test_refused_then_there);
-	tcase_add_test(tcase, test_abort);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("otlp-exporter", NULL, NULL, cases);
 }

@@ -411,28 +411,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("otlp-rules");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ test_endpoint, UNIT_COUNT(endpoints) }, { test_headers, UNIT_COUNT(headers) },
+		{ test_endpoint_too_long, 0 }, { test_endpoint_of_metrics, 0 },
+		{ test_header_values_stay_secret, 0 }, { test_protocol_names, 0 },
+		{ test_retryable, 0 }, { test_backoff, 0 }, { test_breaker, 0 },
+		{ test_success_bodies, 0 }, { test_cut_json, 0 }, { test_error_bodies, 0 },
+		{ test_grpc, 0 }, { NULL, 0 }
+	};
 
-	tcase_add_loop_test(tcase, test_endpoint, 0, (int)(sizeof(endpoints) / sizeof(endpoints[0])));
-	tcase_add_loop_test(tcase, test_headers, 0, (int)(sizeof(headers) / sizeof(headers[0])));
-	tcase_add_test(tcase, test_endpoint_too_long);
-	tcase_add_test(tcase, test_endpoint_of_metrics);
-	tcase_add_test(tcase, test_header_values_stay_secret);
-	tcase_add_test(tcase, test_protocol_names);
-	tcase_add_test(tcase, test_retryable);
-	tcase_add_test(tcase, test_backoff);
-	tcase_add_test(tcase, test_breaker);
-	tcase_add_test(tcase, test_success_bodies);
-	tcase_add_test(tcase, test_cut_json);
-	tcase_add_test(tcase, test_error_bodies);
-	tcase_add_test(tcase, test_grpc);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("otlp-rules", NULL, NULL, cases);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is run: lookup in PATH, refusals that say why, environment, argv[0]. */
 #include "config.h"
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 #include "session/options.h"
 #include "session/program.h"
+#include "unit.h"
 
 static char dir[64], path_env[200], why[512];
 static struct tracer_options *o;
@@ -166,25 +166,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("program");
-	TCase *t = tcase_create("program");
-	SRunner *sr;
-	int failed;
+	const struct unit_case cases[] = {
+		{ found_in_path, 0 }, { no_shebang_is_left_to_exec, 0 },
+		{ refused, UNIT_COUNT(refusals) }, { environment, 0 }, { environment_names_path, 0 },
+		{ environment_refused, 0 }, { argv0, 0 }, { user_refused, 0 }, { user_numbers, 0 },
+		{ NULL, 0 }
+	};
 
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, found_in_path);
-	tcase_add_test(t, no_shebang_is_left_to_exec);
-	tcase_add_loop_test(t, refused, 0, (int)(sizeof(refusals) / sizeof(refusals[0])));
-	tcase_add_test(t, environment);
-	tcase_add_test(t, environment_names_path);
-	tcase_add_test(t, environment_refused);
-	tcase_add_test(t, argv0);
-	tcase_add_test(t, user_refused);
-	tcase_add_test(t, user_numbers);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("program", setup, teardown, cases);
 }

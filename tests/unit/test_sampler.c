@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Samplers: each against each parent; the ratio's edges, order and share. */
 #include "config.h"
-#include <check.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/parse.h"
 #include "span/sampler.h"
+#include "unit.h"
 
 #define ONE (1ull << 63)
 
@@ -109,20 +109,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("sampler");
-	TCase *t = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ parents, UNIT_COUNT(kinds) }, { ratio_edges, UNIT_COUNT(edges) }, { ratio_share, 0 },
+		{ ratio_texts, UNIT_COUNT(texts) }, { NULL, 0 }
+	};
 
-#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
-	tcase_add_loop_test(t, parents, 0, COUNT(kinds));
-	tcase_add_loop_test(t, ratio_edges, 0, COUNT(edges));
-	tcase_add_test(t, ratio_share);
-	tcase_add_loop_test(t, ratio_texts, 0, COUNT(texts));
-	suite_add_tcase(suite, t);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("sampler", NULL, NULL, cases);
 }

@@ -571,29 +571,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("spool");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	const struct unit_case cases[] = {
+		{ test_round_trip, 3 }, { test_empty_leaves_nothing, 0 }, { test_damage, 0 },
+		{ test_size_cap, 0 }, { test_bad_directories, 0 }, { test_disk_full, 0 },
+		{ test_kept_and_sent_later, 0 }, { test_caught_up_in_the_run, 0 },
+		{ test_which_failures, 0 }, { test_no_room_is_said, 0 },
+		{ test_others_are_adopted, 0 }, { test_abort_keeps, 2 }, { NULL, 0 }
+	};
 
-	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, test_round_trip, 0, 3);
-	tcase_add_test(tcase, test_empty_leaves_nothing);
-	tcase_add_test(tcase, test_damage);
-	tcase_add_test(tcase, test_size_cap);
-	tcase_add_test(tcase, test_bad_directories);
-	tcase_add_test(tcase, test_disk_full);
-	tcase_add_test(tcase, test_kept_and_sent_later);
-	tcase_add_test(tcase, test_caught_up_in_the_run);
-	tcase_add_test(tcase, test_which_failures);
-	tcase_add_test(tcase, test_no_room_is_said);
-	tcase_add_test(tcase, test_others_are_adopted);
-	tcase_add_loop_test(tcase, test_abort_keeps, 0, 2);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run_cases("spool", setup, teardown, cases);
 }
