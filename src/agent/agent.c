@@ -140,12 +140,17 @@ static inline void commit(struct agent_block *b, struct tracer_ev_call *call, ui
 }
 
 /* A call that did not come back here, as was to be expected: the thread is still there, so it was
- * rt_sigreturn.  Its record was left open until now so that a signal could still take the call back. */
-static void settle(struct agent_block *b)
+ * rt_sigreturn.  Its record was left open until now so that a signal could still take the call back.
+ * The tracer does the same where a signal finds us in here (inproc_signal.c): b->open says that the
+ * record is not that of the call which has just come in. */
+static COLD void settle(struct agent_block *b)
 {
 	struct tracer_ev_call *call = (struct tracer_ev_call *)b->cur;
 
 	commit(b, call, b->size, head_word(b->size, TRACER_EV_ENTER, call->head.flags & ~TRACER_EVF_PENDING));
+	atomic_signal_fence(memory_order_seq_cst);
+	b->open = 0;
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
 static uint32_t flags_of(unsigned action)
@@ -303,12 +308,13 @@ static COLD uint32_t enter_special(struct agent_block *b)
 	call->start = ticks(ctl);
 	if (plan)
 		capture_before(b, plan);
-	if ((action & AGENT_ACTION_MASK) == AGENT_ENTER)
-		call->head.time = call->start;
-	return 0;
+	if ((action & AGENT_ACTION_MASK) != AGENT_ENTER)
+		return 0;
+	call->head.time = call->start;
+	return 2;
 }
 
-/* 0: run the call; 1: let the tracer see it. */
+/* 0: run the call; 1: let the tracer see it; 2: run it, it may not come back. */
 uint32_t agent_enter(struct agent_block *b)
 {
 	const struct agent_control *ctl = control_of(b);
@@ -344,6 +350,7 @@ static COLD void exit_special(struct agent_block *b)
 	unsigned action = nr < AGENT_NR_MAX ? ctl->action[nr] : AGENT_RECORD;
 	uint32_t flags = flags_after(call->ret), behind = 0;
 
+	b->open = 0;
 	call->head.flags |= (uint16_t)flags;
 	if (nr < AGENT_NR_MAX && ctl->plans[nr].nrules)
 		agent_capture(b, &ctl->plans[nr]);

@@ -248,6 +248,8 @@ struct agent_block {
 	uint64_t context_offset;	/* of the variable: from the thread pointer, or in the block of the module */
 	uint64_t context_module;
 	uint64_t told[3];	/* trace and span that were told last; 0 none */
+	uint32_t open;		/* cur's call was made and may not come back */
+	uint32_t reserved0;
 	uint64_t magic;
 };
 
@@ -276,6 +278,7 @@ enum agent_context {
 #define AGENT_B_FLAGS 96
 #define AGENT_B_SELF 104
 #define AGENT_B_CUR 112
+#define AGENT_B_OPEN 304
 
 _Static_assert(offsetof(struct agent_block, entry) == AGENT_B_ENTRY, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, stack) == AGENT_B_STACK, "offset known to the assembly");
@@ -290,7 +293,8 @@ _Static_assert(offsetof(struct agent_block, self) == AGENT_B_SELF, "offset known
 _Static_assert(offsetof(struct agent_block, cur) == AGENT_B_CUR, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, orders) % 8 == 0 &&
 	       offsetof(struct agent_block, context) == offsetof(struct agent_block, orders) + 4, "looked at as one word");
-_Static_assert(sizeof(struct agent_block) == 312, "block is ABI");
+_Static_assert(sizeof(struct agent_block) == 320, "block is ABI");
+_Static_assert(offsetof(struct agent_block, open) == AGENT_B_OPEN, "offset known to the assembly");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
 _Static_assert(sizeof(struct agent_boot) == 344, "boot is ABI");

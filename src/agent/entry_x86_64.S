@@ -25,6 +25,7 @@
 #define B_FLAGS 96
 #define B_SELF 104
 #define B_CUR 112
+#define B_OPEN 304
 
 	.section .text.entry, "ax", @progbits
 	.globl agent_entry, agent_pivot, agent_number, agent_trap, agent_saved, agent_entered, agent_call, agent_after
@@ -95,6 +96,8 @@ agent_left:
 /* The tracer has to see this call: run the instruction before the continuation,
  * which the dispatch does not allow. */
 agent_trap:
+	cmp	$2, %eax
+	je	2f
 	LOAD_ARGS
 	mov	%gs:B_SP, %rsp
 	LOAD_FLAGS
@@ -102,6 +105,13 @@ agent_trap:
 	sub	$2, %rcx
 	mov	%gs:B_RAX, %rax
 	jmp	*%rcx
+/* A call that may not come back: its record stays open.  Whether it is this call's or still the one's
+ * before is told by whether a signal finds us up to agent_entered, or from there on. */
+2:	movl	$1, %gs:B_OPEN
+	LOAD_ARGS
+	mov	%gs:B_SP, %rsp
+	mov	%gs:B_RAX, %rax
+	jmp	agent_call
 agent_end:
 
 /* A new task whose dispatch the tracer could not set: gs_base is its block,

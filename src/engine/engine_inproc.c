@@ -211,7 +211,7 @@ static void block_init(const struct inproc *e, struct sup_task *t, struct agent_
 	b->tid = t->base.tid;
 	b->slot = it->slot;
 	b->pid = 0;
-	b->orders = 0;
+	b->orders = b->open = 0;
 	memset(b->told, 0, sizeof(b->told));
 	task_context_set(t, b);
 }

@@ -330,6 +330,8 @@ void screen_output_end(struct inproc *e, const struct sup_task *t);
 /* Takes a stopped task out of the agent; regs are changed.  True: *step is set, and the
  * signal is to be delivered by a single step. */
 void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, bool *changed, bool *step);
+/* A task that is out of the agent: the record of a call that did not come back is complete. */
+void signal_settle(struct inproc *e, struct sup_task *t);
 bool signal_stop(struct inproc *e, struct sup_task *t, const siginfo_t *info);
 
 /* engine_inproc.c: small things on the memory of a task */

@@ -75,6 +75,21 @@ static void record_discard(struct inproc *e, const struct inproc_task *it, struc
 	b->cur = 0;
 }
 
+/* The record under way is that of the call before, which did not come back here: as settle() does. */
+static void record_settle(struct inproc *e, const struct inproc_task *it, struct agent_block *b)
+{
+	struct tracer_ev_call *c = b->cur ? arena_pending(e->arena, it->slot, b->pos) : NULL;
+
+	if (c) {
+		uint32_t size = arena_complete(c);
+
+		arena_commit(e->arena, it->slot, c, b->pos, size, TRACER_EV_ENTER,
+			     (uint16_t)(c->head.flags & ~TRACER_EVF_PENDING));
+		b->head = b->pos + size;
+	}
+	b->cur = 0;
+}
+
 static uint16_t result_flags(int64_t ret)
 {
 	uint16_t flags = ret < 0 && ret >= -4095 ? TRACER_EVF_ERROR : 0;
@@ -183,7 +198,9 @@ static void back_out(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 			r->rax = b->rax;
 		r->rip = r->r11 - 2;
 	} else {
-		if (!e->sup.detaching || at != agent_image.call)
+		if (b->open && (at < agent_image.entered || at >= agent_image.child))
+			record_settle(e, it, b);
+		else if (!e->sup.detaching || at != agent_image.call)
 			record_discard(e, it, b);
 		regs_from_block(r, b);
 		r->rax = b->rax;
@@ -267,8 +284,25 @@ void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, 
 	e->sup.stats[ENGINE_STAT_EVICTIONS]++;
 	screen_output_end(e, t);
 	orders_reset(it, t, &b);
+	if (phase == PROLOGUE)
+		return;
+	if (b.open) {
+		b.open = 0;
+		task_mem_write(t, task_block_at(it) + offsetof(struct agent_block, open), &b.open, sizeof(b.open));
+	}
 	task_mem_write(t, task_block_at(it) + offsetof(struct agent_block, cur), &b.cur,
 		       offsetof(struct agent_block, tail) - offsetof(struct agent_block, cur));
+}
+
+void signal_settle(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct agent_block b;
+
+	if (!it->mm->known || !task_block_read(t, &b) || !b.open || !b.cur)
+		return;
+	record_settle(e, it, &b);
+	task_mem_write(t, task_block_at(it) + offsetof(struct agent_block, cur), &b.cur, sizeof(b.cur));
 }
 
 /* ---- the stop ---- */

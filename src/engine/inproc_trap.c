@@ -103,6 +103,7 @@ void trap_leave(struct inproc *e, struct sup_task *t)
 		if (changed)
 			tracee_regs_set(t->base.tid, &regs);
 	}
+	signal_settle(e, t);
 	trap_arm(e, t, false);
 	it->mode = INPROC_OFF;
 }

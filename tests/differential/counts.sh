@@ -77,6 +77,7 @@ part pointers-blocked "$fxk" pointers blocked
 part vectors "$fxk" vectors
 part odd-stack "$fxk" odd-stack
 part interrupted "$fxk" interrupted
+part returns "$fxk" returns
 part stacks "$fxk" stacks
 [ "${COUNTS:-all}" = all ] || { echo "$known known to fail"; finish; }
 part threads-50 "$fxk" threads 50
@@ -104,6 +105,7 @@ part pointers-default "$fxk" pointers default
 options="--ring-size=64K"
 part small-ring-loop "$fxk" loop 50000
 part small-ring-threads "$fxk" threads 4
+part small-ring-returns "$fxk" returns
 part small-ring-alarms "$fxk" alarms
 part small-ring-killed "$fxk" killed
 part small-ring-pointers "$fxk" pointers blocked

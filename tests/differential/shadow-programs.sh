@@ -39,6 +39,7 @@ is_known() {
 # Programs that may go on by stops, and the reason that the engine has to give.  NAME: REASON (ERE), one a line.
 expected_fallbacks='
 user-not-dumpable: hides the memory of its children
+unshare and chroot: the agent could not be mapped: No such file
 '
 
 # The first reason of a process that was traced by stops and should not have been.
@@ -200,6 +201,14 @@ fs.readFile(\"/etc/passwd\",()=>{console.log(\"read\");process.exit(8)})"'
 	shadow "killed in mid-loop" sh same "$fx/fx_known killed | grep -v ^count"
 	shadow "all signals blocked" sh same "$fx/fx_known pointers blocked"
 	shadow "${SHADOW_USER:+user-}not-dumpable" sh same "$fx/fx_known dumpable"
+	if busybox=$(command -v busybox); then
+		mkdir "$p/root"
+		cp "$busybox" "$p/root/busybox"
+		chmod -R a+rX "$p/root"
+	fi
+	# the program that it executes there finds no /proc
+	shadow "unshare and chroot" busybox same "$fx/fx_known chroot $p/root"
+	shadow "signals behind returns" sh other "$fx/fx_known returns 3000"
 	shadow "fork from threads" sh same "$fx/fx_known forks"
 	shadow "gdb" gdb other 'gdb -q -batch -ex "print 6*7" 2>&1 | grep -q 42'
 	shadow "redis" redis-server same 'redis-server --port 0 --unixsocket $PWD/s --save "" --appendonly yes --daemonize no >log 2>&1 & r=$!
