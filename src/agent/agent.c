@@ -184,6 +184,10 @@ static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs
 #define NR_PRCTL 157
 #define NR_ARCH_PRCTL 158
 #define SIGSYS 31
+#define NR_SETRLIMIT 160
+#define NR_PRLIMIT64 302
+#define RLIMIT_DATA 2
+#define RLIMIT_AS 9
 #define PR_SET_DUMPABLE 4
 #define PR_SET_SECCOMP 22
 #define PR_SET_DISPATCH 59
@@ -192,7 +196,13 @@ static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs
 #define ARCH_GET_GS 0x1004
 #define ARCH_SHSTK_ENABLE 0x5001
 
-/* Calls that could take the ground from under us: the tracer decides. */
+/* Limits that our mappings count against. */
+static int limits_memory(uint64_t resource)
+{
+	return (uint32_t)resource == RLIMIT_AS || (uint32_t)resource == RLIMIT_DATA;
+}
+
+/* Calls that could take the ground from under us, or find more memory than the program's own: the tracer decides. */
 static int sensitive(struct agent_block *b)
 {
 	switch (b->rax) {
@@ -201,6 +211,8 @@ static int sensitive(struct agent_block *b)
 			      (b->rdi == PR_SET_DUMPABLE && !b->rsi) ||
 			      (b->rdi == PR_SET_VMA && !b->rsi && agent_context_named(b));
 	case NR_ARCH_PRCTL: return b->rdi == ARCH_SET_GS || b->rdi == ARCH_GET_GS || b->rdi == ARCH_SHSTK_ENABLE;
+	case NR_SETRLIMIT: return limits_memory(b->rdi);
+	case NR_PRLIMIT64: return b->rdx && limits_memory(b->rsi);
 	default: return 1;
 	}
 }

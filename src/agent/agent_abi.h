@@ -202,6 +202,7 @@ _Static_assert(CAP_OP_OBJS_RET < 16 && TRACER_EVENT_MAX <= AGENT_BRIEF_BOUND, "a
 struct agent_boot {
 	uint64_t entry;				/* where the program begins */
 	uint64_t sp;
+	uint64_t image_size;
 	uint64_t slots_size;
 	uint64_t rings_size;			/* bytes of the mapping */
 	uint64_t ring_stride;
@@ -297,7 +298,7 @@ _Static_assert(sizeof(struct agent_block) == 320, "block is ABI");
 _Static_assert(offsetof(struct agent_block, open) == AGENT_B_OPEN, "offset known to the assembly");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
-_Static_assert(sizeof(struct agent_boot) == 344, "boot is ABI");
+_Static_assert(sizeof(struct agent_boot) == 352, "boot is ABI");
 
 /* The agent as linked: bytes and the offsets of its landmarks. */
 struct agent_image {

@@ -11,6 +11,7 @@
 #define SYS_OPEN 2
 #define SYS_CLOSE 3
 #define SYS_MMAP 9
+#define SYS_MADVISE 28
 #define SYS_PRCTL 157
 #define SYS_ARCH_PRCTL 158
 #define ARCH_SET_GS 0x1001
@@ -18,6 +19,7 @@
 #define MAP_SHARED 1
 #define MAP_ANON_PRIVATE_NORESERVE 0x4022
 #define O_RDWR_CLOEXEC 02000002
+#define MADV_DONTDUMP 16
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
 
@@ -35,6 +37,12 @@ static long map_rings(const struct agent_boot *boot, uint64_t hint)
 	at = agent_syscall(SYS_MMAP, (long)hint, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
 	agent_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
 	return at;
+}
+
+/* A core of the program has what is the program's: the kernel would make every page of ours to write it. */
+static void keep_from_cores(uint64_t at, uint64_t size)
+{
+	agent_syscall(SYS_MADVISE, (long)at, (long)size, MADV_DONTDUMP, 0, 0, 0);
 }
 
 static struct agent_block *block_init(const struct agent_boot *boot, uint64_t slots, uint64_t rings)
@@ -75,6 +83,9 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 	rings = map_rings(boot, hint);
 	if (rings < 0)
 		return rings;
+	keep_from_cores((uint64_t)agent_text_begin, boot->image_size);
+	keep_from_cores((uint64_t)slots, boot->slots_size);
+	keep_from_cores((uint64_t)rings, boot->rings_size);
 	b = block_init(boot, (uint64_t)slots, (uint64_t)rings);
 	rc = agent_syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, (long)b, 0, 0, 0, 0);
 	if (rc < 0)

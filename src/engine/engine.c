@@ -12,7 +12,7 @@
 extern const struct engine_ops engine_inproc, engine_ptrace, engine_replay;
 
 const struct engine_ops *const engines[] = {
-	&engine_replay,		/* first: says no unless a recording was named, and the last no is told */
+	&engine_replay,		/* where a recording was named, and only there */
 	&engine_ptrace,
 	&engine_inproc,
 	NULL,
@@ -65,15 +65,18 @@ const struct engine_ops *engine_lookup(const char *name)
 	return NULL;
 }
 
-static int auto_choose(const struct engine_config *cfg, const struct engine_ops **out, char *why, size_t whylen)
+static int auto_choose(struct engine_config *cfg, const struct engine_ops **out, char *why, size_t whylen)
 {
 	int r = -TRACER_ERR_ENGINE;
 
-	snprintf(why, whylen, "no engine works here");
+	why[0] = '\0';
 	for (unsigned i = 0; engines[i]; i++) {
+		if (engines[i] == &engine_replay)
+			continue;
 		r = engines[i]->probe(cfg, why, whylen);
 		if (r >= 0) {
 			*out = engines[i];
+			cfg->chosen = true;
 			return 0;
 		}
 	}

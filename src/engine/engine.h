@@ -98,6 +98,7 @@ struct engine_config {
 	bool propagate;			/* TRACEPARENT is changed at each exec */
 	const char *site_cache;		/* directory for what is known of call sites, NULL: none */
 	bool site_cache_named;		/* by the user */
+	bool chosen;			/* by "auto": processes that it leaves to stops are no news */
 	const struct log *log;
 	struct ring_set *rings;
 };
@@ -150,7 +151,8 @@ struct engine_ops {
 /* Registry: NULL-terminated, in order of preference for "auto". */
 extern const struct engine_ops *const engines[];
 const struct engine_ops *engine_lookup(const char *name);
-/* The engine for --engine NAME[:variant] or auto; negative with why. */
+/* The engine for --engine NAME[:variant] or auto; negative with why.  0 with why: what auto would have preferred
+ * does not work here. */
 int engine_choose(const char *name, struct engine_config *cfg,
 		  const struct engine_ops **out, char *why, size_t whylen);
 

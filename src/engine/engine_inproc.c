@@ -72,7 +72,7 @@ static void group_inherit(const struct sup_task *parent, const struct sup_task *
 {
 	struct inproc_group *from = sup_group_of(parent)->hook, *to;
 
-	if (!from || !from->own || sup_group_of(parent) == sup_group_of(child))
+	if (!from || !(from->own || from->limited) || sup_group_of(parent) == sup_group_of(child))
 		return;
 	to = inproc_group_of(child);
 	if (to)
@@ -350,7 +350,9 @@ static void on_exec(struct supervisor *s, struct sup_task *t)
 	it->step_site = 0;
 	if (!it->mm)
 		return;
-	if (!it->have_slot && !inproc_slot_get(e, it))
+	if (sup_group_of(t)->hook && inproc_group_of(t)->limited)
+		why = "its memory is limited";
+	if (!why && !it->have_slot && !inproc_slot_get(e, it))
 		why = "there is no slot left for it";
 	if (!why && boot_start(e, t, &why))
 		return;

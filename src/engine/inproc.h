@@ -139,6 +139,7 @@ struct inproc_files {
 struct inproc_group {
 	bool own;			/* an action that is not the default */
 	uint64_t action[4];		/* struct kernel_sigaction */
+	bool limited;			/* RLIMIT_AS or RLIMIT_DATA was set: what it executes is not given our mappings */
 };
 
 struct inproc_task {
@@ -303,6 +304,9 @@ int remote_open(struct sup_task *t, struct remote *r, uint64_t insn);
 int64_t remote_run(struct sup_task *t, struct remote *r, uint64_t nr, const uint64_t args[6]);
 void remote_close(struct sup_task *t, struct remote *r);
 #define REMOTE_RUN(t, r, nr, ...) remote_run(t, r, nr, (const uint64_t[6]){ __VA_ARGS__ })
+/* All of our mappings go; t is the only task of its address space, stands at a "syscall" of its own, and its
+ * dispatch is off.  It may be dead then (gone). */
+void remote_unmap(struct inproc *e, struct sup_task *t);
 /* Maps room for stubs within reach of near: its address, or 0.  The task may be dead then (gone). */
 uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size);
 

@@ -42,11 +42,12 @@ static uint8_t action_of(const struct supervisor *s, int nr, const struct syscal
 	return action;
 }
 
-/* Calls that could take the ground from under the agent, or that the tracer has to know of. */
+/* Calls that could take the ground from under the agent, that its mappings would be part of, or that the tracer has to
+ * know of. */
 static void set_checked(struct agent_control *c)
 {
-	static const char *const names[] = { "rt_sigaction", "arch_prctl", "prctl", "seccomp",
-					     "setuid", "setreuid", "setresuid" };
+	static const char *const names[] = { "rt_sigaction", "arch_prctl", "prctl", "seccomp", "setrlimit", "prlimit64",
+					     "mlockall", "setuid", "setreuid", "setresuid" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		int nr = syscall_number(TRACER_ABI_X86_64, names[i]);

@@ -219,6 +219,10 @@ static int image_map(struct inproc *e, struct sup_task *t, struct remote *r)
 		REMOTE_RUN(t, r, SYS_close, (uint64_t)fds[1]);
 	}
 	if (mapped(image) && mapped(rings)) {
+		/* a core of the program has what is the program's */
+		REMOTE_RUN(t, r, SYS_madvise, (uint64_t)slots, slots_size, MADV_DONTDUMP);
+		REMOTE_RUN(t, r, SYS_madvise, (uint64_t)image, a->image_size, MADV_DONTDUMP);
+		REMOTE_RUN(t, r, SYS_madvise, (uint64_t)rings, a->rings_size, MADV_DONTDUMP);
 		mm->slots = (uint64_t)slots;
 		mm->image = (uint64_t)image;
 		mm->rings = (uint64_t)rings;

@@ -113,6 +113,7 @@ static void boot_fill(const struct inproc *e, const struct sup_task *t, struct a
 	memset(boot, 0, sizeof(*boot));
 	boot->entry = regs->r.rip;
 	boot->sp = regs->r.rsp;
+	boot->image_size = a->image_size;
 	boot->slots_size = (uint64_t)a->nslots * AGENT_SLOT_SIZE;
 	boot->rings_size = a->rings_size;
 	boot->ring_stride = a->ring_stride;

@@ -2,7 +2,8 @@
 /*
  * A system call made by a stopped task on our behalf, and what it is used for:
  * room for stubs near code that is out of reach of the image (executables at
- * addresses of their own, code made at run time).  Supervisor thread.  All
+ * addresses of their own, code made at run time); and an end to our mappings
+ * where they would count for the program.  Supervisor thread.  All
  * signals are blocked meanwhile, so nothing but death comes in between; a
  * death is kept for the caller to hand on (it->gone).
  *
@@ -61,7 +62,8 @@ static int call_step(struct sup_task *t)
 	return step_to(t, TRACEE_CALL, STOP_CALL, &stopped);
 }
 
-static int64_t remote_call(struct sup_task *t, uint64_t nr, const uint64_t args[6])
+/* at: a "syscall" in the task's memory that the dispatch lets pass. */
+static int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t args[6])
 {
 	struct inproc_task *it = inproc_of(t);
 	struct arch_regs saved, regs;
@@ -71,7 +73,7 @@ static int64_t remote_call(struct sup_task *t, uint64_t nr, const uint64_t args[
 	if (tracee_regs_load(t->base.tid, &saved) < 0 || tracee_mask_load(t->base.tid, &mask) < 0)
 		return -ESRCH;
 	regs = saved;
-	regs.r.rip = it->mm->image + agent_image.call;
+	regs.r.rip = at;
 	regs.r.rax = nr;
 	regs.r.orig_rax = (unsigned long long)-1ll;
 	regs.r.rdi = args[0];
@@ -179,6 +181,30 @@ uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size)
 
 	if (!at)
 		return 0;
-	ret = remote_call(t, SYS_mmap, args);
+	ret = remote_call(t, inproc_of(t)->mm->image + agent_image.call, SYS_mmap, args);
 	return ret > 0 ? (uint64_t)ret : 0;
+}
+
+void remote_unmap(struct inproc *e, struct sup_task *t)
+{
+	const struct inproc_arena *a = e->arena;
+	const struct inproc_mm *mm = inproc_of(t)->mm;
+	const struct { uint64_t at, size; } ours[] = {
+		{ mm->rings, a->rings_size },
+		{ mm->slots, (uint64_t)a->nslots * AGENT_SLOT_SIZE },
+		{ mm->image, a->image_size },
+	};
+	struct arch_regs regs;
+
+	if (tracee_regs_load(t->base.tid, &regs) < 0)
+		return;
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]) && !inproc_of(t)->gone; i++) {
+		const uint64_t args[6] = { ours[i].at, ours[i].size };
+
+		remote_call(t, regs.r.rip, SYS_munmap, args);
+	}
+	if (inproc_of(t)->gone)
+		return;
+	regs.r.gs_base = 0;
+	tracee_regs_set(t->base.tid, &regs);
 }

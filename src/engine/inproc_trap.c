@@ -12,6 +12,7 @@
 #include <linux/audit.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -119,7 +120,8 @@ void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
 		return;
 	mm->off = true;
 	s->stats[ENGINE_STAT_FALLBACKS]++;
-	log_msg(s->cfg.log, LOG_INFO, "pid %d is traced by stops: %s", (int)t->base.group->pid, why);
+	log_msg(s->cfg.log, s->cfg.chosen ? LOG_DEBUG : LOG_INFO, "pid %d is traced by stops: %s",
+		(int)t->base.group->pid, why);
 	sup_event_engine(s, t, why);
 	if (mm->known)
 		mm_restore(e, t);
@@ -137,6 +139,35 @@ void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
 static bool hides_memory(const struct arch_regs *regs)
 {
 	return regs->r.rax == NR_PRCTL && regs->r.rdi == PR_SET_DUMPABLE && !regs->r.rsi;
+}
+
+/* It sets a limit that our mappings would use up. */
+static bool limits_memory(struct sup_task *t, const struct arch_regs *regs)
+{
+	bool other = regs->r.rax == SYS_prlimit64;
+	uint64_t resource = other ? regs->r.rsi : regs->r.rdi, at = other ? regs->r.rdx : regs->r.rsi;
+	struct rlimit new;
+
+	if (regs->r.rax != SYS_setrlimit && !other)
+		return false;
+	if (other && (pid_t)regs->r.rdi && (pid_t)regs->r.rdi != t->base.group->pid)
+		return false;
+	return (resource == RLIMIT_AS || resource == RLIMIT_DATA) &&
+	       mem_read(&t->base.group->mem, at, &new, sizeof(new)) == sizeof(new) && new.rlim_cur != RLIM_INFINITY;
+}
+
+/* The reason why our mappings have to go before this call, or NULL.  Those who share them would lose them, too:
+ * then they stay, and only what is executed later is without. */
+static const char *crowded(struct sup_task *t, const struct arch_regs *regs)
+{
+	bool limits = limits_memory(t, regs);
+	struct inproc_group *g = limits ? inproc_group_of(t) : NULL;
+
+	if (g)
+		g->limited = true;
+	if (inproc_of(t)->mm->refs > 1)
+		return NULL;
+	return limits ? "it limits its memory" : regs->r.rax == SYS_mlockall ? "it locks its memory" : NULL;
 }
 
 /* The reason why the agent cannot go on after this call, or NULL. */
@@ -169,6 +200,19 @@ static void call_again(struct inproc *e, struct sup_task *t, struct arch_regs *r
 	tracee_regs_set(t->base.tid, regs);
 	trap_arm(e, t, false);
 	inproc_of(t)->mode = INPROC_OFF;
+}
+
+static void make_room(struct inproc *e, struct sup_task *t, struct arch_regs *regs, const char *why)
+{
+	struct inproc_site *site;
+
+	trap_fall_back(e, t, why);
+	/* not from one of our stubs, which go as well */
+	site = mm_stub_lookup(inproc_of(t)->mm, regs->r.rip - 2);
+	if (site)
+		regs->r.rip = site->at + 2;
+	call_again(e, t, regs);
+	remote_unmap(e, t);
 }
 
 /* ---- the trap ---- */
@@ -341,9 +385,16 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		return true;
 	}
 	it->mode = INPROC_ON;
-	orders_set(e, t, &regs);
-	call_told(e, t, &regs);
-	redirect(e, t, &regs);
+	why = crowded(t, &regs);
+	if (why) {
+		make_room(e, t, &regs, why);
+		if (!it->gone)
+			sup_resume(&e->sup, t, 0);
+	} else {
+		orders_set(e, t, &regs);
+		call_told(e, t, &regs);
+		redirect(e, t, &regs);
+	}
 	if (it->gone)
 		trap_gone(e, t);
 	return true;

@@ -196,6 +196,11 @@ static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 	const char *name = s->engine_config.recording ? "replay" : option_str(s->options, OPT_ENGINE);
 	int r = engine_choose(name, &s->engine_config, &s->ops, why, whylen);
 
+	if (!r && option_num(s->options, OPT_NO_ABBREV)) {
+		s->engine_config.chosen = false;
+		if (why[0])
+			log_msg(&s->log, LOG_INFO, "engine %s: %s", s->ops->name, why);
+	}
 	if (!r)
 		r = s->ops->open(&s->engine_config, &s->engine);
 	return r;

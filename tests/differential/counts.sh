@@ -97,6 +97,7 @@ part dumpable "$fxk" dumpable
 part close-all "$fxk" close-all
 part limits "$fxk" limits
 part limits-exec "$fxk" limits again
+part crowded "$fxk" crowded
 part pointers "$fxk" pointers handled
 part pointers-ignored "$fxk" pointers ignored
 part pointers-default "$fxk" pointers default

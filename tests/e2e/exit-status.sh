@@ -34,4 +34,16 @@ done
 mkdir "$dir/cores"
 (cd "$dir/cores" && ulimit -c unlimited 2>/dev/null && "$run" $trace sh -c 'kill -ABRT $$' >/dev/null)
 [ "$(find "$dir/cores" -type f | wc -l)" -le 1 ] && pass || fail "cores: $(ls "$dir/cores")"
+# ... and what is in it is the program's: what is patched adds some of its code, no more.
+core_kib() {
+	rm -f "$dir"/cores/*
+	(cd "$dir/cores" && ulimit -c unlimited 2>/dev/null && "$run" "$@" sh -c 'kill -ABRT $$' >/dev/null)
+	find "$dir/cores" -type f -printf '%s\n' | awk '{ n += $1 } END { print int(n / 1024) }'
+}
+native=$(core_kib)
+for engine in ptrace auto; do
+	got=$(core_kib "$tracer" -q --engine $engine -o "$dir/t.txt")
+	[ "$got" -le $((native + 8192)) ] && [ $((got == 0)) = $((native == 0)) ] && pass ||
+		fail "$engine: a core of $got KiB, not $native"
+done
 finish
