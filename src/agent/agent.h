@@ -28,6 +28,8 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here);
 /* agent_module.c: what the kernel has mapped for the program, with the patched copy in its place. */
 long agent_module_add(struct agent_block *b, const struct agent_module *m);
 void agent_module_map(struct agent_block *b);
+/* Who maps code to run it: what others map they may read, too. */
+void agent_module_set_linker(struct agent_block *b, const struct agent_module *m);
 
 /* agent_map.c: the record of a mapping of code, behind the complete one of its mmap() that is still pending.
  * Its size, 0: there is nothing to tell. */

@@ -110,6 +110,7 @@ struct agent_module {
 struct agent_modules {
 	uint32_t count;
 	uint32_t refused;			/* had no room */
+	uint64_t linker, linker_length;		/* code of the program's interpreter; 0: none is known */
 	struct agent_module modules[AGENT_MODULES_MAX];
 };
 

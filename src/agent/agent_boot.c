@@ -95,6 +95,7 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 			rc = agent_module_add(b, &boot->modules[i]);
 	if (rc < 0)
 		return rc;
+	agent_module_set_linker(b, &boot->modules[1]);
 	return agent_syscall(SYS_PRCTL, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)agent_text_begin,
 			     agent_text_end - agent_text_begin, 0, 0);
 }

@@ -102,6 +102,25 @@ long agent_module_add(struct agent_block *b, const struct agent_module *m)
 			     (long)m->at, 0);
 }
 
+void agent_module_set_linker(struct agent_block *b, const struct agent_module *m)
+{
+	struct agent_modules *t = (struct agent_modules *)b->modules;
+
+	if (!t)
+		return;
+	t->linker = m->at;
+	t->linker_length = m->length;
+}
+
+/* The dynamic linker maps code for nothing but to be run.  An emulator (valgrind, qemu) maps it in the same way,
+ * reads it, and finds a register in our jumps that is not the emulated one. */
+static int by_linker(const struct agent_block *b)
+{
+	const struct agent_modules *t = (const struct agent_modules *)b->modules;
+
+	return t && b->ip - t->linker <= t->linker_length && t->linker_length;
+}
+
 /* mmap() has returned. */
 void agent_module_map(struct agent_block *b)
 {
@@ -109,7 +128,7 @@ void agent_module_map(struct agent_block *b)
 	struct kernel_stat st;
 
 	if (b->rdx != PROT_READ_EXEC || !(b->r10 & MAP_PRIVATE) || b->r10 & ~(uint64_t)MAP_PLAIN ||
-	    (int64_t)m.at <= 0 || (int32_t)b->r8 < 0 || agent_syscall(SYS_FSTAT, (long)b->r8, (long)&st, 0, 0, 0, 0) < 0)
+	    !by_linker(b) || (int64_t)m.at <= 0 || (int32_t)b->r8 < 0 || agent_syscall(SYS_FSTAT, (long)b->r8, (long)&st, 0, 0, 0, 0) < 0)
 		return;
 	m.id = (struct agent_file_id){ st.dev, st.ino, st.size, st.mtime, st.mtime_ns, st.ctime, st.ctime_ns };
 	/* should it have failed behind its point of no return: the file itself again */

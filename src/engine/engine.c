@@ -69,7 +69,6 @@ static int auto_choose(struct engine_config *cfg, const struct engine_ops **out,
 {
 	int r = -TRACER_ERR_ENGINE;
 
-	why[0] = '\0';
 	for (unsigned i = 0; engines[i]; i++) {
 		if (engines[i] == &engine_replay)
 			continue;
@@ -100,6 +99,7 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 	char names[128];
 	int r;
 
+	why[0] = '\0';
 	/* Where a recording was named, nothing else is meant. */
 	if ((!name || !strcmp(name, "auto")) && cfg->recording)
 		name = "replay";

@@ -72,7 +72,7 @@ static void group_inherit(const struct sup_task *parent, const struct sup_task *
 {
 	struct inproc_group *from = sup_group_of(parent)->hook, *to;
 
-	if (!from || !(from->own || from->limited) || sup_group_of(parent) == sup_group_of(child))
+	if (!from || !from->own || sup_group_of(parent) == sup_group_of(child))
 		return;
 	to = inproc_group_of(child);
 	if (to)
@@ -327,11 +327,32 @@ static void exec_finish(struct inproc *e, const struct sup_task *t)
 		     (uint16_t)(c->head.flags & ~TRACER_EVF_PENDING));
 }
 
+static bool limited(pid_t tid, int resource, rlim_t own)
+{
+	struct rlimit l;
+
+	return prlimit(tid, resource, NULL, &l) == 0 && l.rlim_cur < own;
+}
+
+/* Why a new program is better traced by stops, or NULL.  A filter that was not there before might kill it
+ * for what our loader calls; only who was traced by stops can have got one. */
+static const char *unfit(const struct inproc *e, const struct sup_task *t, bool was_off)
+{
+	struct proc_status st;
+
+	if (limited(t->base.tid, RLIMIT_AS, e->own_space) || limited(t->base.tid, RLIMIT_DATA, e->own_data))
+		return "its memory is limited";
+	if (was_off && proc_status_load(t->base.tid, &st) == 0 && st.filters > e->own_filters)
+		return "it is under seccomp";
+	return NULL;
+}
+
 static void on_exec(struct supervisor *s, struct sup_task *t)
 {
 	struct inproc *e = inproc_from(s);
 	struct inproc_task *it = inproc_of(t);
-	const char *why = NULL;
+	bool was_off = it && it->mode == INPROC_OFF;
+	const char *why;
 
 	if (!it) {
 		it = t->hook = inproc_task_new(e);
@@ -350,8 +371,7 @@ static void on_exec(struct supervisor *s, struct sup_task *t)
 	it->step_site = 0;
 	if (!it->mm)
 		return;
-	if (sup_group_of(t)->hook && inproc_group_of(t)->limited)
-		why = "its memory is limited";
+	why = unfit(e, t, was_off);
 	if (!why && !it->have_slot && !inproc_slot_get(e, it))
 		why = "there is no slot left for it";
 	if (!why && boot_start(e, t, &why))
@@ -477,6 +497,16 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 	return sup_probe(cfg, why, whylen);
 }
 
+static void own_load(struct inproc *e)
+{
+	struct proc_status st;
+	struct rlimit l;
+
+	e->own_filters = proc_status_load(getpid(), &st) == 0 ? st.filters : 0;
+	e->own_space = getrlimit(RLIMIT_AS, &l) == 0 ? l.rlim_cur : RLIM_INFINITY;
+	e->own_data = getrlimit(RLIMIT_DATA, &l) == 0 ? l.rlim_cur : RLIM_INFINITY;
+}
+
 static int inproc_open(const struct engine_config *cfg, struct engine **out)
 {
 	struct engine *e = calloc(1, sizeof(*e));
@@ -506,6 +536,7 @@ static int inproc_open(const struct engine_config *cfg, struct engine **out)
 	cache_load(&e->in);
 	e->in.vdso_room = boot_vdso_room();
 	e->in.capable = refusal_probe_capable();
+	own_load(&e->in);
 	e->in.by_prctl = cfg->variant && !strcmp(cfg->variant, "sud-prctl");
 	*out = e;
 	return 0;

@@ -27,6 +27,7 @@
 #include "agent/agent_abi.h"
 #include "engine/patch.h"
 #include "engine/supervisor.h"
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define INPROC_SLOTS_MAX 4096u
@@ -139,7 +140,6 @@ struct inproc_files {
 struct inproc_group {
 	bool own;			/* an action that is not the default */
 	uint64_t action[4];		/* struct kernel_sigaction */
-	bool limited;			/* RLIMIT_AS or RLIMIT_DATA was set: what it executes is not given our mappings */
 };
 
 struct inproc_task {
@@ -170,6 +170,8 @@ struct inproc {
 	bool by_prctl;			/* dispatch of new tasks: by the task itself */
 	struct engine_gate gate;	/* the consumer's, under the screen's lock: */
 	uint32_t outputs;		/* sum of all rings' counts at the latest look */
+	int own_filters;		/* of seccomp, that we are under */
+	rlim_t own_space, own_data;	/* our RLIMIT_AS and RLIMIT_DATA */
 	struct inproc_files files;
 	struct { uint64_t key; bool branch; } memo[INPROC_MEMO];	/* branches into a site's replaced bytes */
 	struct inproc_mm *free_mm;

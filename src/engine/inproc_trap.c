@@ -160,14 +160,9 @@ static bool limits_memory(struct sup_task *t, const struct arch_regs *regs)
  * then they stay, and only what is executed later is without. */
 static const char *crowded(struct sup_task *t, const struct arch_regs *regs)
 {
-	bool limits = limits_memory(t, regs);
-	struct inproc_group *g = limits ? inproc_group_of(t) : NULL;
-
-	if (g)
-		g->limited = true;
 	if (inproc_of(t)->mm->refs > 1)
 		return NULL;
-	return limits ? "it limits its memory" : regs->r.rax == SYS_mlockall ? "it locks its memory" : NULL;
+	return limits_memory(t, regs) ? "it limits its memory" : regs->r.rax == SYS_mlockall ? "it locks its memory" : NULL;
 }
 
 /* The reason why the agent cannot go on after this call, or NULL. */

@@ -112,7 +112,9 @@ static void status_line_parse(const char *line, struct proc_status *out)
 	else if (sscanf(line, "Uid: %u %u", &a, &b) == 2)
 		out->uid = a, out->euid = b;
 	else if (sscanf(line, "Seccomp: %d", &v) == 1)
-		out->seccomp = v;
+		out->seccomp = v, out->filters = v > 0;
+	else if (sscanf(line, "Seccomp_filters: %d", &v) == 1)
+		out->filters = v;
 	else if (sscanf(line, "SigPnd: %lx", &mask) == 1 || sscanf(line, "ShdPnd: %lx", &mask) == 1)
 		out->pending |= mask;
 	else if (sscanf(line, "SigBlk: %lx", &mask) == 1)

@@ -23,6 +23,7 @@ struct proc_status {
 	pid_t tgid, ppid, tracer;
 	uid_t uid, euid;
 	int seccomp;		/* 0 none, 1 strict, 2 filter, -1 not told */
+	int filters;		/* how many; 1 where an older kernel does not count */
 	bool kernel_thread;
 	uint64_t pending, blocked;	/* signals, bit sig-1; pending: of the thread and of the process */
 	uint64_t handled;	/* ... caught or ignored */
