@@ -91,6 +91,7 @@ part spawns "$fxk" spawns
 part gs "$fxk" gs
 part dispatch "$fxk" dispatch
 part filter "$fxk" filter
+part filter-exec "$fxk" filter-exec
 part jit "$fxk" jit
 part jit-shared "$fxk" jit-shared
 part dumpable "$fxk" dumpable

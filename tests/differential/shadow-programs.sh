@@ -210,6 +210,7 @@ fs.readFile(\"/etc/passwd\",()=>{console.log(\"read\");process.exit(8)})"'
 	shadow "unshare and chroot" busybox same "$fx/fx_known chroot $p/root"
 	shadow "signals behind returns" sh other "$fx/fx_known returns 3000"
 	shadow "fork from threads" sh same "$fx/fx_known forks"
+	shadow "valgrind" valgrind same 'valgrind -q --tool=none ls /usr; echo $?; valgrind -q /bin/true; echo $?'
 	shadow "gdb" gdb other 'gdb -q -batch -ex "print 6*7" 2>&1 | grep -q 42'
 	shadow "redis" redis-server same 'redis-server --port 0 --unixsocket $PWD/s --save "" --appendonly yes --daemonize no >log 2>&1 & r=$!
 i=0; while [ ! -S s ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done
