@@ -14,7 +14,7 @@ cat >"$dir/nginx.conf" <<E
 worker_processes 2; daemon off; pid $dir/nginx.pid; error_log $dir/log crit; master_process on;
 events { worker_connections 64; }
 http { access_log off; client_body_temp_path b; proxy_temp_path x; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-keepalive_requests 1000000; server { listen unix:$dir/sock; location / { root /usr/include; } } }
+keepalive_requests 1000000000; keepalive_time 24h; server { listen unix:$dir/sock; location / { root /usr/include; } } }
 E
 "$tracer" -qq -c -o "$dir/table" --stats=engine --engine inproc -- nginx -p "$dir" -c "$dir/nginx.conf" 2>"$dir/err" </dev/null &
 pid=$!
