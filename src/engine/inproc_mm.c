@@ -375,6 +375,10 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 			(int)t->base.group->pid, (unsigned long long)site->at, (unsigned long long)nr);
 		return;
 	}
+	/* nobody is in padding before somebody is sent there */
+	if (patch_pad(&site->patch) &&
+	    code_write(t, patch_pad(&site->patch), site->patch.jump + 2, PATCH_PAD_LEN, true) < 0)
+		return;
 	if (code_write(t, site->patch.at, site->patch.jump, site->patch.len, mm->refs == 1) < 0)
 		return;
 	site->patched = true;
@@ -389,11 +393,10 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 
-		/* others may be on their way through padding: that stays until the last one is out of it */
 		if (s->at && s->patched && site_valid(t, s))
-			code_write(t, s->patch.at, s->patch.original, patch_pad(&s->patch) ? 2 : s->patch.len,
-				   mm->refs == 1);
+			code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1);
 	}
+	/* Others may be on their way through padding: that stays until the last one is out of it. */
 	/* The stubs stay: somebody may be in one.  So do the entries, for those. */
 }
 
@@ -401,10 +404,10 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 static bool pad_valid(struct sup_task *t, const struct inproc_site *site)
 {
 	uint64_t pad = site->at && site->patched ? patch_pad(&site->patch) : 0;
-	size_t off = pad - site->patch.at, n = site->patch.len - off;
-	uint8_t now[PATCH_BYTES_MAX];
+	uint8_t now[PATCH_PAD_LEN];
 
-	return pad && mem_read(&t->base.group->mem, pad, now, n) == (ssize_t)n && !memcmp(now, site->patch.jump + off, n);
+	return pad && mem_read(&t->base.group->mem, pad, now, sizeof(now)) == sizeof(now) &&
+	       !memcmp(now, site->patch.jump + 2, sizeof(now));
 }
 
 struct inproc_site *mm_pad_lookup(struct sup_task *t, uint64_t ip)
@@ -421,11 +424,7 @@ void mm_pads_restore(struct sup_task *t)
 {
 	const struct inproc_sites *sites = inproc_of(t)->mm->sites;
 
-	for (unsigned i = 0; sites && i < sites->size; i++) {
-		const struct patch *p = &sites->table[i].patch;
-		size_t off = patch_pad(p) - p->at;
-
+	for (unsigned i = 0; sites && i < sites->size; i++)
 		if (pad_valid(t, &sites->table[i]))
-			code_write(t, patch_pad(p), p->original + off, (unsigned)(p->len - off), true);
-	}
+			code_write(t, patch_pad(&sites->table[i].patch), sites->table[i].patch.original + 2, PATCH_PAD_LEN, true);
 }

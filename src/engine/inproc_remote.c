@@ -13,9 +13,8 @@
  */
 #include "config.h"
 #include "engine/inproc.h"
+#include "tracee/proc_fs.h"
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -144,37 +143,39 @@ void remote_close(struct sup_task *t, struct remote *r)
 
 /* ---- room for stubs ---- */
 
-/* The highest free place of size bytes below the mappings that at lies in, with a page to spare. */
-static uint64_t place_below(pid_t pid, uint64_t at, uint64_t size)
-{
-	uint64_t group = 0, before = 0, end_before = 0, from, to;
-	char name[32], line[512];
-	FILE *f;
+struct place { uint64_t near, size, end, best; };
 
-	snprintf(name, sizeof(name), "/proc/%d/maps", (int)pid);
-	f = fopen(name, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) != 2)
-			continue;
-		if (from != end_before) {
-			before = end_before;
-			group = from;
-		}
-		end_before = to;
-		if (at >= from && at < to)
-			break;
-		group = group ? group : from;
-	}
-	if (f)
-		fclose(f);
-	if (at >= end_before || group < before + size + 2 * PAGE || group < LOWEST + size + PAGE)
-		return 0;
-	return group - size - PAGE;
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* The upper end of each gap, with a page to spare, but below a stack, which grows. */
+static int place_look(void *ctx, const struct proc_map *map)
+{
+	struct place *p = ctx;
+	uint64_t at = map->start - p->size - PAGE;
+	uint64_t from = p->end > LOWEST ? p->end : LOWEST;
+
+	if (map->start > p->size + 2 * PAGE && at >= from + PAGE && strcmp(map->path, "[stack]") &&
+	    (!p->best || distance(at, p->near) < distance(p->best, p->near)))
+		p->best = at;
+	p->end = map->end;
+	return 0;
+}
+
+/* The free place of size bytes that is nearest to at; 0: none. */
+static uint64_t place_near(pid_t pid, uint64_t at, uint64_t size)
+{
+	struct place p = { .near = at, .size = size };
+
+	proc_maps_read(pid, place_look, &p);
+	return p.best;
 }
 
 uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size)
 {
-	uint64_t at = place_below(t->base.tid, near, size);
+	uint64_t at = place_near(t->base.tid, near, size);
 	uint64_t args[6] = { at, size, PROT_READ | PROT_EXEC,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0 };
 	int64_t ret;

@@ -15,6 +15,7 @@
 #define FAR_INSNS 6u
 #define FAR_BYTES 48u
 #define AFTER_INSNS 4u
+#define SHORT_REACH 129u
 
 static bool is_mov_eax(const uint8_t *p, uint64_t nr)
 {
@@ -143,7 +144,7 @@ static int choose_far(const struct patch_code *code, size_t site, struct patch *
 /* Instructions that do nothing, or end the program, for as long as a jump. */
 static bool is_unused(const struct patch_code *code, size_t at)
 {
-	size_t end = at + JUMP_LEN;
+	size_t end = at + PATCH_PAD_LEN;
 
 	while (at < end) {
 		struct insn in;
@@ -161,26 +162,26 @@ static bool is_unused(const struct patch_code *code, size_t at)
 	return true;
 }
 
-/* Padding behind the return or jump that ends the code after the "syscall": nobody runs it. */
+/* Padding behind a return or jump that ends code after the "syscall", in reach of a short jump: nobody
+ * runs it. */
 static int choose_short(const struct patch_code *code, size_t site, struct patch *out)
 {
-	size_t at = site + 2;
 	bool ended = false;
+	struct insn in;
 
-	while (!ended) {
-		struct insn in;
-
-		if (at + JUMP_LEN - site > PATCH_BYTES_MAX || at + JUMP_LEN > code->n ||
-		    insn_decode(code->bytes + at, code->n - at, &in) < 0)
-			return -ENOTSUP;
+	for (size_t at = site + 2; at - site <= SHORT_REACH && at + PATCH_PAD_LEN <= code->n; at += in.len) {
+		if (ended && is_unused(code, at) &&
+		    !insn_branch_into(code->bytes, code->n, code->base, code->base + at, code->base + at + PATCH_PAD_LEN)) {
+			set_span(out, code, PATCH_SHORT, code->base + site, 2, 0);
+			out->pad = (uint8_t)(at - site);
+			memcpy(out->original + 2, code->bytes + at, PATCH_PAD_LEN);
+			return 0;
+		}
+		if (insn_decode(code->bytes + at, code->n - at, &in) < 0)
+			break;
 		ended = in.flags & (INSN_F_RET | INSN_F_JUMP);
-		at += in.len;
 	}
-	if (at + JUMP_LEN - site > PATCH_BYTES_MAX || at + JUMP_LEN > code->n || !is_unused(code, at) ||
-	    insn_branch_into(code->bytes, code->n, code->base, code->base + at, code->base + at + JUMP_LEN))
-		return -ENOTSUP;
-	set_span(out, code, PATCH_SHORT, code->base + site, (unsigned)(at + JUMP_LEN - site), 0);
-	return 0;
+	return -ENOTSUP;
 }
 
 static bool is_site(const struct patch_code *code, uint64_t site, struct patch *out)
@@ -206,7 +207,7 @@ int patch_choose_single(const struct patch_code *code, uint64_t site, uint64_t n
 
 uint64_t patch_pad(const struct patch *p)
 {
-	return p->form == PATCH_SHORT ? p->at + p->len - JUMP_LEN : 0;
+	return p->form == PATCH_SHORT ? p->at + p->pad : 0;
 }
 
 int patch_choose(const struct patch_code *code, uint64_t site, uint64_t nr, struct patch *out)
@@ -332,20 +333,20 @@ static int build_after(struct out *o, const struct patch_code *code)
 
 static int build_jump(struct patch *p)
 {
-	unsigned at = p->form == PATCH_SHORT ? p->len - JUMP_LEN : 0;	/* of the long one */
-	int64_t d = (int64_t)(p->stub_at - (p->at + at + JUMP_LEN));
+	bool is_short = p->form == PATCH_SHORT;
+	int64_t d = (int64_t)(p->stub_at - ((is_short ? patch_pad(p) : p->at) + JUMP_LEN));
+	uint8_t *jump = p->jump + (is_short ? 2 : 0);
 	int32_t d32 = (int32_t)d;
 
 	if (d != d32)
 		return -ERANGE;
 	memset(p->jump, 0x90, p->len);
-	if (at) {
-		memcpy(p->jump, p->original, p->len);
+	if (is_short) {
 		p->jump[0] = 0xeb;
-		p->jump[1] = (uint8_t)(at - 2);
+		p->jump[1] = (uint8_t)(p->pad - 2);
 	}
-	p->jump[at] = 0xe9;
-	memcpy(p->jump + at + 1, &d32, 4);
+	jump[0] = 0xe9;
+	memcpy(jump + 1, &d32, 4);
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 
 #define PATCH_STUB_MAX 112u	/* bytes that a stub can need */
 #define PATCH_BYTES_MAX 24u	/* bytes that can be replaced */
+#define PATCH_PAD_LEN 5u	/* of a long jump in padding */
 
 enum patch_form { PATCH_NONE = 0, PATCH_BEFORE, PATCH_FAR, PATCH_AFTER, PATCH_SHORT };
 
@@ -47,6 +48,7 @@ struct patch {
 	uint8_t moved;		/* bytes of instructions moved */
 	uint8_t stub_len;
 	uint8_t head;		/* before, far: bytes of the stub that are moved instructions */
+	uint8_t pad;		/* short: distance of the long jump, whose bytes follow the short one's below */
 	uint8_t original[PATCH_BYTES_MAX];
 	uint8_t jump[PATCH_BYTES_MAX];
 	uint8_t stub[PATCH_STUB_MAX];

@@ -108,6 +108,7 @@ static int choose_single(const char *p, size_t n, uint64_t nr, struct patch *out
 
 START_TEST(single)
 {
+	char code[250];
 	struct patch p;
 
 	/* glibc 2.36, read with threads: mov 0x10(%rsp),%rsi; mov %eax,%r8d; mov 0x8(%rsp),%edi; xor %eax,%eax; syscall */
@@ -123,18 +124,26 @@ START_TEST(single)
 				&p), 0);
 	ck_assert_int_eq(p.form, PATCH_SHORT);
 	ck_assert_uint_eq(p.at, p.site);
-	ck_assert_uint_eq(p.len, 16);
+	ck_assert_uint_eq(p.len, 2);
 	ck_assert_uint_eq(p.cont, p.site + 2);
 	ck_assert_uint_eq(patch_pad(&p), p.site + 11);
-	ck_assert_mem_eq(p.jump, "\xeb\x09\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\xe9", 12);
-	ck_assert_uint_eq(p.site + 16 + (uint64_t)(int64_t)rel_at(p.jump + 12), p.stub_at);
+	ck_assert_mem_eq(p.jump, "\xeb\x09\xe9", 3);
+	ck_assert_mem_eq(p.original, "\x0f\x05\x66\x2e\x0f\x1f\x84", 7);
+	ck_assert_uint_eq(p.site + 16 + (uint64_t)(int64_t)rel_at(p.jump + 3), p.stub_at);
 	ck_assert_uint_eq(patch_origin(&p, p.stub_at), p.site);
 	ck_assert_uint_eq(patch_origin(&p, p.site + 11), p.site);
 	ck_assert_uint_eq(patch_origin(&p, p.site + 2), 0);
-	/* no padding behind the end: push %rbx; and too far: nothing that a single instruction could do */
-	ck_assert_int_eq(SINGLE("\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x53\x53\x53\x53\x53", 0, &p), -ENOTSUP);
+	/* Go: mov %rbx,%rdi; syscall; cmp; jbe; neg %rax; ret; mov %rdx,%rbx; ret; int3 */
+	ck_assert_int_eq(SINGLE("\x48\x89\xdf\x0f\x05\x48\x3d\x01\xf0\xff\xff\x76\x04\x48\xf7\xd8\xc3\x48\x89\xd3\xc3\xcc\xcc\xcc\xcc\xcc",
+				0, &p), 0);
+	ck_assert_int_eq(p.form, PATCH_SHORT);
+	ck_assert_uint_eq(patch_pad(&p), p.site + 18);
+	/* no padding behind an end: push %rbx */
+	memset(code, 0x53, sizeof(code));
+	memcpy(code, "\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3", 15);
+	ck_assert_int_eq(choose_single(code, sizeof(code), 0, &p), -ENOTSUP);
 	/* ... where more may be replaced it is easy */
-	ck_assert_int_eq(CHOOSE("\x74\x15\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x53\x53\x53\x53\x53", 0, &p), 0);
+	ck_assert_int_eq(choose(code, sizeof(code), 0, &p), 0);
 	ck_assert_int_eq(p.form, PATCH_AFTER);
 	/* a branch to the padding: jmp to the nop */
 	ck_assert_int_eq(SINGLE("\xeb\x0d\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0,
