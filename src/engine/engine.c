@@ -103,7 +103,8 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 	/* Where a recording was named, nothing else is meant. */
 	if ((!name || !strcmp(name, "auto")) && cfg->recording)
 		name = "replay";
-	if (!name || !strcmp(name, "auto"))
+	cfg->named = name && strcmp(name, "auto");
+	if (!cfg->named)
 		return auto_choose(cfg, out, why, whylen);
 	ops = engine_lookup(name);
 	if (!ops) {
@@ -113,7 +114,6 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 	}
 	if (name[name_length(name)])
 		cfg->variant = name + name_length(name) + 1;
-	cfg->named = true;
 	r = ops->probe(cfg, why, whylen);
 	if (r >= 0)
 		*out = ops;

@@ -38,6 +38,10 @@ START_TEST(registry)
 	ck_assert_str_eq(ops->name, "ptrace");
 	for (int i = 0; i < ENGINE_STATS; i++)
 		ck_assert_ptr_nonnull(engine_stat_names[i]);
+	/* a running program is not changed unless that was asked for */
+	cfg = (struct engine_config){ .follow = true, .ring_size = 1u << 20 };
+	ck_assert_int_eq(engine_choose("auto", &cfg, &ops, why, sizeof(why)), 0);
+	ck_assert_str_eq(ops->name, "ptrace");
 	/* another user's program */
 	cfg = (struct engine_config){ .argv = (char *[]){ NULL }, .follow = true, .run_as = true,
 				      .run_uid = geteuid() + 1, .run_gid = getegid() };
