@@ -140,6 +140,15 @@ every_case() {
 		echo "no compiler: libraries are not tried"
 	fi
 
+	# Known numbers, in a ring that is full now and then, while signals come: each change is told once.
+	title="$engine: storm"
+	"$builddir/engine-run" -r 65536 -o records "$engine" "$fx/fx_context" storm 2000 >known && pass || fail "$title: exit $?"
+	for what in getppid getuid; do
+		[ "$(grep -c " $what(" records)" = "$(sed -n "s/^$what //p" known)" ] || fail "$title: $what: $(grep -c " $what(" records) of $(cat known)"
+	done
+	[ "$(grep -c '^E[0-9]*.3 context:' records)" = "$(sed -n 's/^changes //p' known)" ] && pass ||
+		fail "$title: $(grep -c '^E[0-9]*.3 context:' records) contexts of $(cat known)"
+
 	# A program that publishes nothing is not asked for anything.
 	"$tracer" --engine "$engine" -q --stats=engine -o none.txt true 2>err
 	grep -q 'contexts read  *[1-9]' err && fail "$engine: nothing published: $(grep contexts err)"
