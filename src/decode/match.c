@@ -106,6 +106,8 @@ bool call_matches_fd(const struct call *c, const struct filter *f)
 	bool any = false;
 	int32_t fd;
 
+	if (!f->fds_set)
+		return true;
 	while (walk_next(&walk, &fd)) {
 		if (fd < 0)
 			continue;

@@ -82,6 +82,21 @@ struct pspan {
 	char name[64];
 };
 
+/* What every span of a thread's calls of one number begins with: name, number, thread. */
+#define BUILDER_HEADS 64u
+#define BUILDER_HEAD_ATTRS 5u
+#define BUILDER_HEAD_TEXT 96u
+struct call_head {
+	int32_t tid, nr;
+	char comm[16];
+	uint8_t abi;
+	uint8_t nattrs;			/* 0: free */
+	uint16_t used, name_off, name_len;
+	uint32_t attrs_size;
+	struct span_attr attrs[BUILDER_HEAD_ATTRS];
+	char text[BUILDER_HEAD_TEXT];
+};
+
 /* The groups of a thread, at task.user. */
 struct fold_thread {
 	struct fold_thread *prev, *next;	/* of its process span; next: spare list */
@@ -109,6 +124,7 @@ struct span_builder {
 	uint32_t threads;
 	struct hash errors;
 	struct strbuf text;
+	struct call_head heads[BUILDER_HEADS];	/* by number, the latest of each place */
 	struct decode_options decode;
 	uint32_t call_bytes;		/* mean estimate of a call's span */
 	uint64_t now_ns;		/* Unix time of the latest record */

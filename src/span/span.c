@@ -110,6 +110,36 @@ void span_set_status(struct span *s, enum span_status st, const char *msg, size_
 	s->message_len = msg && n ? text_add_utf8(s, msg, n, SPAN_NAME_MAX) : 0;
 }
 
+/* Tag and length bytes are taken as two each; numbers as they are on the wire
+ * at most.  An upper bound, by a few bytes an attribute. */
+static inline size_t attr_estimate(const struct span_attr *a)
+{
+	size_t head = 2u + 2u + key_lengths[a->key] + 2u + 2u;
+
+	switch (a->type) {
+	case SPAN_INT:
+		return head + (a->v.i < 0 ? 10 : a->v.i < 128 ? 1 : a->v.i < 1 << 21 ? 3 : 9);
+	case SPAN_BOOL:
+		return head + 1;
+	case SPAN_DOUBLE:
+		return head + 8;
+	case SPAN_INT_ARRAY:
+		return head + 2 + a->len / 8 * 9;
+	case SPAN_DOUBLE_ARRAY:
+		return head + 2 + a->len / 8 * 11;
+	case SPAN_STR_ARRAY:
+		return head + 2 + a->len + a->len / 4;
+	default:
+		return head + a->len;
+	}
+}
+
+/* When it has its value. */
+static inline void attr_close(struct span *s, const struct span_attr *a)
+{
+	s->attrs_size += (uint32_t)attr_estimate(a);
+}
+
 static struct span_attr *attr_add(struct span *s, enum span_key k, enum span_value_type type)
 {
 	struct span_attr *a;
@@ -149,6 +179,7 @@ void span_add_str(struct span *s, enum span_key k, const char *p, size_t n)
 		return;
 	a->len = (uint32_t)len;
 	a->v.off = text_add(s, p, len);
+	attr_close(s, a);
 }
 
 void span_add_name(struct span *s, enum span_key k)
@@ -159,30 +190,37 @@ void span_add_name(struct span *s, enum span_key k)
 		return;
 	a->len = s->name_len;
 	a->v.off = s->name_off;
+	attr_close(s, a);
 }
 
 void span_add_int(struct span *s, enum span_key k, int64_t v)
 {
 	struct span_attr *a = attr_add(s, k, SPAN_INT);
 
-	if (a)
-		a->v.i = v;
+	if (!a)
+		return;
+	a->v.i = v;
+	attr_close(s, a);
 }
 
 void span_add_bool(struct span *s, enum span_key k, bool v)
 {
 	struct span_attr *a = attr_add(s, k, SPAN_BOOL);
 
-	if (a)
-		a->v.i = v;
+	if (!a)
+		return;
+	a->v.i = v;
+	attr_close(s, a);
 }
 
 void span_add_double(struct span *s, enum span_key k, double v)
 {
 	struct span_attr *a = attr_add(s, k, SPAN_DOUBLE);
 
-	if (a)
-		a->v.d = v;
+	if (!a)
+		return;
+	a->v.d = v;
+	attr_close(s, a);
 }
 
 void span_open_array(struct span *s, enum span_key k)
@@ -235,6 +273,7 @@ void span_close_array(struct span *s)
 	if (s->array) {
 		a = &s->attrs[s->nattrs - 1];
 		a->len = s->used - a->v.off;
+		attr_close(s, a);
 	}
 	s->array = 0;
 }
@@ -252,6 +291,7 @@ static void words_add(struct span *s, enum span_key k, enum span_value_type type
 		return;
 	a->len = (uint32_t)(n * 8);
 	a->v.off = text_add(s, p, n * 8);
+	attr_close(s, a);
 }
 
 void span_add_ints(struct span *s, enum span_key k, const int64_t *v, size_t n)
@@ -317,6 +357,7 @@ void span_set_limits(struct span *s, const struct span_limits *l)
 		s->dropped_links++;
 		s->has_link = 0;
 	}
+	s->attrs_size = 0;
 	for (unsigned i = 0; i < s->nattrs; i++) {
 		struct span_attr *a = &s->attrs[i];
 
@@ -324,30 +365,7 @@ void span_set_limits(struct span *s, const struct span_limits *l)
 			a->len = (uint32_t)text_cut(s->text + a->v.off, a->len, l->value_len, a->type == SPAN_BYTES);
 		else if (a->type == SPAN_STR_ARRAY)
 			array_cut(s, a, l->value_len);
-	}
-}
-
-/* Tag and length bytes are taken as two each; numbers as they are on the wire
- * at most.  An upper bound, by a few bytes an attribute. */
-static size_t attr_estimate(const struct span_attr *a)
-{
-	size_t head = 2u + 2u + key_lengths[a->key] + 2u + 2u;
-
-	switch (a->type) {
-	case SPAN_INT:
-		return head + (a->v.i < 0 ? 10 : a->v.i < 128 ? 1 : a->v.i < 1 << 21 ? 3 : 9);
-	case SPAN_BOOL:
-		return head + 1;
-	case SPAN_DOUBLE:
-		return head + 8;
-	case SPAN_INT_ARRAY:
-		return head + 2 + a->len / 8 * 9;
-	case SPAN_DOUBLE_ARRAY:
-		return head + 2 + a->len / 8 * 11;
-	case SPAN_STR_ARRAY:
-		return head + 2 + a->len + a->len / 4;
-	default:
-		return head + a->len;
+		attr_close(s, a);
 	}
 }
 
@@ -362,7 +380,5 @@ uint32_t span_estimate(const struct span *s)
 		n += 40 + (s->has_link && s->link.trace_state ? strlen(s->link.trace_state) : 0);
 	if (s->trace_state)
 		n += 3 + strlen(s->trace_state);
-	for (unsigned i = 0; i < s->nattrs; i++)
-		n += attr_estimate(&s->attrs[i]);
-	return (uint32_t)n;
+	return (uint32_t)n + s->attrs_size;
 }

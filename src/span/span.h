@@ -78,6 +78,7 @@ struct span {
 	uint8_t dropped_links;
 	uint32_t dropped_attrs;
 	uint32_t encoded_size;		/* estimate or exact bytes, by the encoder */
+	uint32_t attrs_size;		/* estimate of the attributes' part, kept as they are added */
 	struct span_link link;
 	const char *trace_state;	/* run-wide constant or NULL */
 	struct span_attr attrs[SPAN_ATTRS_MAX];

@@ -154,6 +154,45 @@ static void add_call(struct span *s, int abi, int nr, const char *name)
 		span_add_str(s, SPAN_KEY_SYSCALL_ABI, abis[abi], strlen(abis[abi]));
 }
 
+static void head_store(struct call_head *h, const struct span *s, const struct call *c)
+{
+	h->nattrs = 0;
+	if (s->nattrs > BUILDER_HEAD_ATTRS || s->used > BUILDER_HEAD_TEXT || s->dropped_attrs)
+		return;
+	h->tid = c->task->tid;
+	h->nr = c->ev->head.nr;
+	h->abi = c->ev->head.abi;
+	memcpy(h->comm, c->task->comm, sizeof(h->comm));
+	h->used = s->used;
+	h->name_off = s->name_off;
+	h->name_len = s->name_len;
+	h->attrs_size = s->attrs_size;
+	memcpy(h->attrs, s->attrs, s->nattrs * sizeof(h->attrs[0]));
+	memcpy(h->text, s->text, s->used);
+	h->nattrs = s->nattrs;
+}
+
+/* A fresh span gets what it begins with, of constant size where it is known. */
+static void add_head(struct span_builder *b, struct span *s, const struct call *c)
+{
+	struct call_head *h = &b->heads[(uint32_t)c->ev->head.nr % BUILDER_HEADS];
+
+	if (!h->nattrs || h->nr != c->ev->head.nr || h->tid != c->task->tid || h->abi != c->ev->head.abi ||
+	    memcmp(h->comm, c->task->comm, sizeof(h->comm)) != 0) {
+		add_call(s, c->ev->head.abi, c->ev->head.nr, c->name);
+		add_thread(s, c->task);
+		head_store(h, s, c);
+		return;
+	}
+	s->nattrs = h->nattrs;
+	s->used = h->used;
+	s->name_off = h->name_off;
+	s->name_len = h->name_len;
+	s->attrs_size = h->attrs_size;
+	memcpy(s->attrs, h->attrs, sizeof(h->attrs));
+	memcpy(s->text, h->text, sizeof(h->text));
+}
+
 /*
  * Under the program's own active span, where it publishes one and that is exported: in our trace, or in
  * its own where its flags say that it is sampled.  Otherwise under the process span, with a link.
@@ -192,8 +231,7 @@ struct span *call_span(struct span_builder *b, struct pspan *p, const struct cal
 	 * its process had it. */
 	s->start_ns = c->start_ns < p->start_ns && p->start_ns - c->start_ns < MAP_JITTER_NS ? p->start_ns : c->start_ns;
 	s->end_ns = later(c->end_ns, s->start_ns);
-	add_call(s, c->ev->head.abi, c->ev->head.nr, c->name);
-	add_thread(s, c->task);
+	add_head(b, s, c);
 	add_result(s, c, unexpected);
 	add_path(b, s, c);
 	add_descriptor(s, c);

@@ -258,7 +258,31 @@ START_TEST(estimate_grows_with_content)
 	n = span_estimate(s);
 	ck_assert_uint_ge(n, empty + strlen("file.path") + 11);
 	ck_assert_uint_le(n, empty + strlen("file.path") + 11 + 16);
+	span_add_int(s, SPAN_KEY_SYSCALL_FD, 3);
+	ck_assert_uint_gt(span_estimate(s), n + strlen("syscall.fd"));
 	free(s);
+}
+END_TEST
+
+/* What limits take away is not counted any more: as if it had not been added. */
+START_TEST(estimate_follows_limits)
+{
+	struct span *cut = fresh(), *little = fresh();
+
+	span_add_str(cut, SPAN_KEY_FILE_PATH, "abcdefgh", 8);
+	span_open_array(cut, SPAN_KEY_SYSCALL_ARGUMENTS);
+	span_add_element(cut, "abcdefgh", 8);
+	span_close_array(cut);
+	span_add_int(cut, SPAN_KEY_SYSCALL_FD, 3);
+	span_add_str(little, SPAN_KEY_FILE_PATH, "abc", 3);
+	span_open_array(little, SPAN_KEY_SYSCALL_ARGUMENTS);
+	span_add_element(little, "abc", 3);
+	span_close_array(little);
+	ck_assert_uint_gt(span_estimate(cut), span_estimate(little));
+	span_set_limits(cut, &(struct span_limits){ 3, 2, 8 });
+	ck_assert_uint_eq(span_estimate(cut), span_estimate(little));
+	free(cut);
+	free(little);
 }
 END_TEST
 
@@ -333,5 +357,6 @@ int main(void)
 {
 	return unit_run("span", (const TTest *const[]){ values_come_back, bad_utf8_is_contained, cut_at_a_code_point,
 		limits_are_counted, arrays, random_text_never_breaks_a_span, keys_are_distinct,
-		estimate_grows_with_content, limits_cut_values_at_characters, limits_count_what_is_dropped, NULL });
+		estimate_grows_with_content, estimate_follows_limits,
+		limits_cut_values_at_characters, limits_count_what_is_dropped, NULL });
 }

@@ -352,6 +352,39 @@ START_TEST(errors_policy)
 }
 END_TEST
 
+/* What spans begin with is kept for each number and thread: calls that share a place, threads in turn, a new name. */
+START_TEST(beginnings_are_not_mixed_up)
+{
+	const struct { int nr; const char *name; } calls[] = { { SIM_GETPID, "getpid" }, { SIM_GETPID + 64, "syslog" } };
+	struct sim m;
+
+	sim_init(&m, DETAIL_FULL);
+	begin(&m);
+	sim_task(&m, 2500, 20, 20, 10, 0);
+	for (unsigned i = 0; i < 24; i++)
+		sim_plain(&m, i & 1 ? 20 : 10, calls[i / 2 & 1].nr, 3000 + 100 * i, 3050 + 100 * i, 10);
+	sim_exec(&m, 6000, 20, "/usr/bin/make", "make");
+	sim_plain(&m, 20, SIM_EXECVE, 5900, 6100, 0);
+	sim_plain(&m, 20, SIM_GETPID, 6200, 6300, 20);
+	for (unsigned i = 0, k = 0; i < 25; k++) {
+		const struct span *s = sim_span(&m, k);
+
+		if (s->type != SPAN_CALL || named(s, "execve"))
+			continue;
+		ck_assert(named(s, calls[i == 24 ? 0 : i / 2 & 1].name));
+		ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_NAME), calls[i == 24 ? 0 : i / 2 & 1].name);
+		ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_NUMBER), calls[i == 24 ? 0 : i / 2 & 1].nr);
+		ck_assert_int_eq(int_of(s, SPAN_KEY_THREAD_ID), i == 24 || i & 1 ? 20 : 10);
+		if (i == 24)
+			ck_assert_str_eq(text_of(s, SPAN_KEY_THREAD_NAME), "make");
+		else
+			ck_assert_str_ne(text_of(s, SPAN_KEY_THREAD_NAME), "make");
+		i++;
+	}
+	sim_fini(&m);
+}
+END_TEST
+
 START_TEST(compute_spans)
 {
 	struct sim m;
@@ -551,7 +584,7 @@ int main(void)
 {
 	return unit_run("span_builder", (const TTest *const[]){ tree, one_resource_an_image_one_service_a_run,
 		remote_parent, not_sampled_builds_nothing, attributes_of_a_call, peer_of_a_connect, private_by_default,
-		what_was_asked_for_is_shown, arguments_can_be_left_out, errors_policy, compute_spans,
+		what_was_asked_for_is_shown, arguments_can_be_left_out, errors_policy, beginnings_are_not_mixed_up, compute_spans,
 		hidden_calls_are_nobodys, detached_and_unknown_tasks, full_counts_what_the_pool_refuses,
 		split_traces_are_linked, mapped_files_of_an_image, NULL });
 }
