@@ -87,7 +87,7 @@ def threads(o, ratio, sinks, tracer, tmp):
         variants = [suite.Variant("inproc_summary", [tracer, "-q", "--engine", "inproc", "-c", "-o", table, "--"], suite.of_summary("getppid", table)),
                     spans(tracer, sinks.port(0), tmp, n, "inproc_otlp_full", ())]
         if t in (1, 4, 32):  # by stops: a few seconds each
-            variants.append(suite.Variant("summary", [tracer, "-q", "-c", "-o", table, "--"], suite.of_summary("getppid", table)))
+            variants.append(suite.Variant("summary", [tracer, "-q", "--engine", "ptrace", "-c", "-o", table, "--"], suite.of_summary("getppid", table)))
         r = ratio.run(f"threads_{t}", [os.path.join(os.path.abspath(o.build), "bench/load"), "multi_thread", str(n), str(t)], variants,
                       3, n)
         for p in points(r):

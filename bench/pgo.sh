@@ -36,8 +36,8 @@ bench/otlp-null-sink 0 >"$port" &
 sink=$!
 trap 'kill $sink' EXIT
 sleep 1
-./tracer --detail full --otlp-endpoint "http://127.0.0.1:$(cat "$port")" -- bench/load syscall_heavy 20000 || exit 1
-./tracer -c -o /dev/null -- bench/load io_heavy 200 || exit 1
+./tracer --engine ptrace --detail full --otlp-endpoint "http://127.0.0.1:$(cat "$port")" -- bench/load syscall_heavy 20000 || exit 1
+./tracer --engine ptrace -c -o /dev/null -- bench/load io_heavy 200 || exit 1
 make -s clean >/dev/null
 compile "bench-program" "-fprofile-use=$profile -fprofile-partial-training -fprofile-correction -Wno-missing-profile -Wno-coverage-mismatch"
 mkdir -p "$out/base"

@@ -183,10 +183,10 @@ def sampled(build, out, budget):
     load, results, refused = os.path.join(build, "bench/load"), [], []
     try:
         port = sink.stdout.readline().strip()
-        for name, options, command in (("full", ["--detail", "full"], [load, "syscall_heavy", "60000"]),
-                                       ("auto", ["--detail", "auto"], [load, "syscall_heavy", "60000"]),
+        for name, options, command in (("full", ["--engine", "ptrace", "--detail", "full"], [load, "syscall_heavy", "60000"]),
+                                       ("auto", ["--engine", "ptrace", "--detail", "auto"], [load, "syscall_heavy", "60000"]),
                                        ("inproc", ["--engine", "inproc", "--detail", "full"], [load, "syscall_heavy", "300000"]),
-                                       ("find", ["--detail", "full"], ["find", "/usr/include", "-type", "f"])):
+                                       ("find", ["--engine", "ptrace", "--detail", "full"], ["find", "/usr/include", "-type", "f"])):
             if budget.over():
                 refused.append({"workload": name, "why": "no time left"})
                 continue
@@ -262,7 +262,7 @@ def memory(build, out):
     try:
         port = sink.stdout.readline().strip()
         rc, _, err = common.run(["valgrind", "--tool=massif", f"--massif-out-file={path}", os.path.join(build, "tracer"),
-                                 "--detail", "full", "--otlp-endpoint", f"http://127.0.0.1:{port}", "--",
+                                 "--engine", "ptrace", "--detail", "full", "--otlp-endpoint", f"http://127.0.0.1:{port}", "--",
                                  os.path.join(build, "bench/load"), "syscall_heavy", "10000"], timeout=120)
     finally:
         sink.terminate()

@@ -13,8 +13,8 @@ extern const struct engine_ops engine_inproc, engine_ptrace, engine_replay;
 
 const struct engine_ops *const engines[] = {
 	&engine_replay,		/* where a recording was named, and only there */
-	&engine_ptrace,
 	&engine_inproc,
+	&engine_ptrace,
 	NULL,
 };
 

@@ -17,6 +17,9 @@ bad=0 good=0
 TRACER_SITE_CACHE=none
 export TRACER_SITE_CACHE
 
+# E2E_ENGINE: that one instead of the one that auto chooses
+[ -z "${E2E_ENGINE:-}" ] || { TRACER_ENGINE=$E2E_ENGINE; export TRACER_ENGINE; }
+
 # Skips the test where this machine lets nobody trace.
 need_ptrace() {
 	"$fx/fx_ptrace" || exit 77
