@@ -121,7 +121,7 @@ for setting in CI=true TERM=dumb; do
 done
 on_terminal -- "$tracer" sleep 3
 drawn && fail "with text on the terminal: there is a line"
-on_terminal -- "$tracer" -o t.txt -e trace=nanosleep,clock_nanosleep sleep 3
+on_terminal -- "$tracer" --engine ptrace -o t.txt -e trace=nanosleep,clock_nanosleep sleep 3
 drawn && fail "with a filter, where writing is not seen: there is a line"
 on_terminal -- "$tracer" -o t.txt stty raw
 drawn && fail "short: there is a line"
