@@ -22,4 +22,25 @@ for protocol in http/protobuf http/json grpc; do
 		test "$($decode text "$tmp/got.pb" | wc -l)" -gt 200 || fail "$protocol: too few spans"
 	done
 done
+
+# gRPC servers that fail: what is sent, what is tried again; the program's status and output, and that it never waits
+# (over HTTP: tests/e2e/faults.sh).
+while read -r steps sent retries said; do
+	serve "$python" "$srcdir/tests/interop/grpc_server.py" "$tmp/port" "$tmp/got.pb" $steps
+	"$tracer" --stats=export --otlp-flush-timeout=60000 --otlp-timeout=60000 --otlp-protocol=grpc --otlp-endpoint "$url" \
+		sh -c 'echo out; exit 5' >"$tmp/out" 2>"$tmp/err"
+	rc=$?
+	all=$(sed -n 's/.*otel.sdk.span.started  *\([0-9]*\)$/\1/p' "$tmp/err")
+	test $sent = all && want=$all || want=0
+	test $rc = 5 && test "$(cat "$tmp/out")" = out && grep -q ', waited 0.000 s' "$tmp/err" &&
+		grep -q ", $want spans sent, .* $((all - want)) dropped;" "$tmp/err" && grep -q " $retries retries" "$tmp/err" &&
+		grep -q "$said" "$tmp/err" || { cat "$tmp/out" "$tmp/err"; fail "grpc $steps: exit $rc"; }
+	test $sent = none || test "$($decode text "$tmp/got.pb" | wc -l)" -eq "$all" || fail "grpc $steps: not all came"
+done <<ROWS
+UNAVAILABLE,ok all 1 sent
+RESOURCE_EXHAUSTED+100,ok all 1 sent
+INVALID_ARGUMENT none 0 answered.INVALID_ARGUMENT
+UNAUTHENTICATED none 0 answered.UNAUTHENTICATED
+RESOURCE_EXHAUSTED none 0 answered.RESOURCE_EXHAUSTED
+ROWS
 exit 0
