@@ -16,9 +16,11 @@ for row in "balanced 512" "aggressive 2048" "low-latency 128"; do
 	collector_end
 	sent=$(number "spans sent") calls=$(number calls)
 	got=$(batches | awk '{ s += $1 } END { print s }')
-	[ "${got:-0}" -gt "$2" ] && [ "$got" = "$sent" ] && pass || fail "$1: $got spans at the receiver: $(cat "$dir/err")"
+	[ "${got:-0}" -gt "$2" ] && [ "$got" = "$sent" ] && pass ||
+		fail "$1: $got spans at the receiver: $(cat "$dir/err")"
 	[ "$sent" -ge "$calls" ] && pass || fail "$1: $sent spans for $calls calls"
-	batches | awk -v size="$2" '$1 > size { bad = 1 } $1 == size { full++ } END { exit bad || !full || NR - full > 3 }' &&
+	batches |
+		awk -v size="$2" '$1 > size { bad = 1 } $1 == size { full++ } END { exit bad || !full || NR - full > 3 }' &&
 		pass || fail "$1: batches are $(batches | tr '\n' ' ')"
 done
 
@@ -38,21 +40,24 @@ collector_end
 collector
 "$tracer" --max-spans 100 --otlp-endpoint "$url" find /usr/include >/dev/null 2>"$dir/err"
 collector_end
-[ "$(batches | awk '{ s += $1 } END { print s }')" -le 100 ] && [ "$(number 'calls folded')" -gt 0 ] && pass ||
+[ "$(batches | awk '{ s += $1 } END { print s }')" -le 100 ] && [ "$(number 'calls folded')" -gt 0 ] &&
+	pass ||
 	fail "budget: $(cat "$dir/err")"
 grep -q '"tracer.spans.folded"' "$dir/got" && pass || fail "budget: the root has no count"
 
 # Exit line and its silence.
 collector
 "$tracer" --otlp-endpoint "$url" sh -c 'exit 7' 2>"$dir/err"
-[ $? = 7 ] && grep -Eq '^tracer: sh exited 7 after .* calls, .* spans sent, .* folded, 0 dropped; trace [0-9a-f]{32} -> ' "$dir/err" &&
+[ $? = 7 ] &&
+	grep -Eq '^tracer: sh exited 7 after .* calls, .* spans sent, .* folded, 0 dropped; trace [0-9a-f]{32} -> ' "$dir/err" &&
 	pass || fail "exit line: $(cat "$dir/err")"
 "$tracer" -q --otlp-endpoint "$url" true 2>"$dir/err"
 [ -s "$dir/err" ] && fail "-q: $(cat "$dir/err")" || pass
 OTEL_EXPORTER_OTLP_ENDPOINT=$url "$tracer" sh -c 'kill -9 $$' 2>"$dir/err"
 grep -q 'sh killed by SIGKILL' "$dir/err" && pass || fail "endpoint of the environment: $(cat "$dir/err")"
 OTEL_BSP_MAX_QUEUE_SIZE=many "$tracer" --otlp-endpoint "$url" true 2>"$dir/err"
-grep -q 'OTEL_BSP_MAX_QUEUE_SIZE=many: not understood.*ignored' "$dir/err" && grep -q 'spans sent' "$dir/err" && pass ||
+grep -q 'OTEL_BSP_MAX_QUEUE_SIZE=many: not understood.*ignored' "$dir/err" &&
+	grep -q 'spans sent' "$dir/err" && pass ||
 	fail "bad OTEL_ value: $(cat "$dir/err")"
 TRACER_OTLP_BATCH_SIZE=0 "$tracer" --otlp-endpoint "$url" touch "$dir/mark" 2>"$dir/err"
 [ $? = 2 ] && [ ! -e "$dir/mark" ] && pass || fail "bad TRACER_ value: $(cat "$dir/err")"
@@ -61,23 +66,27 @@ collector_end
 # Not sampled: the program runs, nothing is sent.
 collector
 TRACEPARENT=00-0123456789abcdef0123456789abcdef-0123456789abcdef-00 "$tracer" --otlp-endpoint "$url" true 2>"$dir/err"
-[ $? = 0 ] && grep -q 'not sampled' "$dir/err" && [ ! -s "$dir/got" ] && pass || fail "not sampled: $(cat "$dir/err")"
+[ $? = 0 ] && grep -q 'not sampled' "$dir/err" && [ ! -s "$dir/got" ] && pass ||
+	fail "not sampled: $(cat "$dir/err")"
 TRACEPARENT=00-nonsense "$tracer" --otlp-endpoint "$url" true 2>"$dir/err"
-[ $? = 0 ] && grep -q 'TRACEPARENT=00-nonsense: .*new trace' "$dir/err" && pass || fail "bad TRACEPARENT: $(cat "$dir/err")"
+[ $? = 0 ] && grep -q 'TRACEPARENT=00-nonsense: .*new trace' "$dir/err" && pass ||
+	fail "bad TRACEPARENT: $(cat "$dir/err")"
 collector_end
 
 # Nobody listens: at once, one line that says what to do, the program's status.
 "$tracer" --perf-mode balanced --otlp-flush-timeout 600000 --otlp-endpoint http://127.0.0.1:9 sh -c 'echo out; exit 5' \
 	>"$dir/out" 2>"$dir/err"
 [ $? = 5 ] && [ "$(cat "$dir/out")" = out ] && pass || fail "dead collector: status or output"
-[ "$(grep -c 'tracer collect.*--otlp-endpoint' "$dir/err")" = 1 ] && pass || fail "dead collector: $(cat "$dir/err")"
+[ "$(grep -c 'tracer collect.*--otlp-endpoint' "$dir/err")" = 1 ] && pass ||
+	fail "dead collector: $(cat "$dir/err")"
 
 # A name that does not resolve, a proxy that is not there: the program's status and output, within the time-out.
 for row in "http://collector.invalid:4318" "http://collector.invalid:4318 http_proxy=http://127.0.0.1:9" \
 	"https://collector.invalid:4318 https_proxy=http://127.0.0.1:9"; do
 	set -- $row
 	env ${2:-NOTHING=} timeout 60 "$tracer" --otlp-flush-timeout 500 --otlp-endpoint "$1" sh -c 'echo out; exit 5' >"$dir/out" 2>"$dir/err"
-	[ $? = 5 ] && [ "$(cat "$dir/out")" = out ] && [ "$(number dropped)" -gt 0 ] && pass || fail "$row: $(cat "$dir/err")"
+	[ $? = 5 ] && [ "$(cat "$dir/out")" = out ] && [ "$(number dropped)" -gt 0 ] && pass ||
+		fail "$row: $(cat "$dir/err")"
 done
 
 # One that never answers: the flush timeout is the end.
@@ -88,7 +97,8 @@ tries=0
 while [ ! -s "$dir/tarport" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
 tarpit=http://127.0.0.1:$(cat "$dir/tarport")
 timeout 60 "$tracer" --otlp-flush-timeout 300 --otlp-endpoint "$tarpit" sh -c 'exit 6' 2>"$dir/err" 8>&-
-[ $? = 6 ] && [ "$(number dropped)" -gt 0 ] && grep -q 'spans lost' "$dir/err" && pass || fail "tarpit: $(cat "$dir/err")"
+[ $? = 6 ] && [ "$(number dropped)" -gt 0 ] && grep -q 'spans lost' "$dir/err" && pass ||
+	fail "tarpit: $(cat "$dir/err")"
 timeout 60 "$tracer" --fail-on-export-error --otlp-flush-timeout 300 --otlp-endpoint "$tarpit" true 2>"$dir/err" 8>&-
 [ $? = 3 ] && pass || fail "--fail-on-export-error: $(cat "$dir/err")"
 

@@ -87,7 +87,8 @@ while [ $cut -lt "$size" ]; do
 	collector
 	head -c $cut "$dir/whole" >"$dir/spool/cut.spool"
 	rm -f "$dir/spool"/spans-*
-	timeout 60 "$tracer" send -q --otlp-endpoint "$url" "$dir/spool" >"$dir/sent" 2>&1 || fail "cut at $cut: $(cat "$dir/sent")"
+	timeout 60 "$tracer" send -q --otlp-endpoint "$url" "$dir/spool" >"$dir/sent" 2>&1 ||
+		fail "cut at $cut: $(cat "$dir/sent")"
 	collector_end
 	last=$(python3 "$dir/expected.py" "$dir/whole" $cut)
 	[ "$(spans_there)" = "$last" ] && pass || fail "cut at $cut: $(spans_there) spans, not $last"

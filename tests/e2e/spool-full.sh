@@ -28,14 +28,16 @@ check_run() { # ROOM-FOR-ALL
 	all=$(sed -n 's/.*queue: \([0-9]*\) spans.*/\1/p' "$dir/err")
 	kept=$(sed -n 's/.*spool: \([0-9]*\) spans to disk.*/\1/p' "$dir/err")
 	dropped=$(number dropped)
-	[ "$(cat "$dir/status")" = 5 ] && cmp -s "$dir/native" "$dir/out" && pass || fail "$kind $space: status or output: $(cat "$dir/err")"
+	[ "$(cat "$dir/status")" = 5 ] && cmp -s "$dir/native" "$dir/out" && pass ||
+		fail "$kind $space: status or output: $(cat "$dir/err")"
 	[ "${kept:-0}" -gt 0 ] && [ $((kept + dropped)) = "$all" ] && pass ||
 		fail "$kind $space: $kept kept and $dropped dropped of $all: $(cat "$dir/err")"
 	[ "$(spans_there)" = "$kept" ] && pass || fail "$kind $space: $(spans_there) of $kept spans came"
 	if [ "$1" = yes ]; then
 		[ "$dropped" = 0 ] && pass || fail "$kind $space: $dropped dropped"
 	else
-		[ "$dropped" -gt 0 ] && grep -q "$2" "$dir/err" && pass || fail "$kind $space: not told: $(cat "$dir/err")"
+		[ "$dropped" -gt 0 ] && grep -q "$2" "$dir/err" && pass ||
+			fail "$kind $space: not told: $(cat "$dir/err")"
 	fi
 }
 
@@ -47,7 +49,8 @@ if unshare -rm true 2>/dev/null; then
 		unshare -rm sh "$dir/run.sh"
 		rc=$?
 		collector_end
-		[ $rc = 0 ] && pass || fail "tmpfs $space: step $rc: $(cat "$dir/err" "$dir/sent" 2>/dev/null)"
+		[ $rc = 0 ] && pass ||
+			fail "tmpfs $space: step $rc: $(cat "$dir/err" "$dir/sent" 2>/dev/null)"
 		check_run "${row#* }" 'no room (.*the disk is full)'
 	done
 else
@@ -58,7 +61,8 @@ for row in "40 no" "unlimited yes"; do
 	rm -rf "$dir/disk/spool"
 	collector
 	(. "$dir/run.sh")
-	timeout 100 "$tracer" send --otlp-endpoint "$url" "$dir/disk/spool" 2>"$dir/sent" || fail "limit $space: $(cat "$dir/sent")"
+	timeout 100 "$tracer" send --otlp-endpoint "$url" "$dir/disk/spool" 2>"$dir/sent" ||
+		fail "limit $space: $(cat "$dir/sent")"
 	collector_end
 	check_run "${row#* }" 'no room\|File too large'
 done

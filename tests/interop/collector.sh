@@ -42,7 +42,8 @@ start_collector() {
 	n=0
 	until grep -q 'Everything is ready' "$dir/$cname.log"; do
 		n=$((n + 1))
-		[ $n -lt 300 ] && kill -0 $! 2>/dev/null || { cat "$dir/$cname.log"; fail "$cname does not start"; }
+		[ $n -lt 300 ] && kill -0 $! 2>/dev/null ||
+			{ cat "$dir/$cname.log"; fail "$cname does not start"; }
 		sleep 0.1
 	done
 }

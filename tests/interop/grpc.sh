@@ -9,7 +9,8 @@ script() { serve "$python" "$srcdir/tests/interop/grpc_server.py" "$tmp/port" "$
 # Many requests over one connection, all there, compressed and not.
 script ok
 "$emit" 2500 "$tmp" "$url" grpc || fail "export"
-"$python" "$srcdir/tests/interop/decode.py" text "$tmp/got.pb" >"$tmp/decoded.txt" || fail "what came does not decode"
+"$python" "$srcdir/tests/interop/decode.py" text "$tmp/got.pb" >"$tmp/decoded.txt" ||
+	fail "what came does not decode"
 cmp "$tmp/spans.txt" "$tmp/decoded.txt" || fail "spans that came differ"
 expect "plain" "-p grpc -z -n 3" '^result=OK attempts=1 accepted=10' '^result=OK attempts=1' '^result=OK attempts=1'
 

@@ -16,7 +16,8 @@ command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
 version=v1.35.0
 store=$builddir/interop
 go=$("$here/go.sh" "$store") || exit $?
-[ -x "$store/all-in-one" ] || GOBIN=$store "$go" install github.com/jaegertracing/jaeger/cmd/all-in-one@$version ||
+[ -x "$store/all-in-one" ] ||
+	GOBIN=$store "$go" install github.com/jaegertracing/jaeger/cmd/all-in-one@$version ||
 	fail "Jaeger $version does not build"
 
 dir=$(mktemp -d)
@@ -53,9 +54,11 @@ for row in "http/protobuf $1" "http/protobuf $1 --otlp-compression=none" "grpc $
 		$(echo "$row" | sed -n 's/^[0-9]* //p') -o "$dir/$i.otlp.jsonl" -- sh -c 'ls /etc >/dev/null; cat /nonexistent; (exit 3)' \
 		2>"$dir/err" && rc=0 || rc=$?
 	[ $rc = 3 ] || { cat "$dir/err"; fail "$protocol: exit $rc"; }
-	python3 "$here/jaeger.py" same "http://127.0.0.1:$3" "$dir/$i.otlp.jsonl" "run-$i" || { cat "$dir/err" "$dir/log"; fail "$protocol"; }
+	python3 "$here/jaeger.py" same "http://127.0.0.1:$3" "$dir/$i.otlp.jsonl" "run-$i" ||
+		{ cat "$dir/err" "$dir/log"; fail "$protocol"; }
 done
 # The twin: a span that is not the same is seen.
 sed 's/"name":"openat"/"name":"opened"/' "$dir/1.otlp.jsonl" >"$dir/wrong"
-python3 "$here/jaeger.py" same "http://127.0.0.1:$3" "$dir/wrong" run-1 2>/dev/null && fail "a changed span is not seen"
+python3 "$here/jaeger.py" same "http://127.0.0.1:$3" "$dir/wrong" run-1 2>/dev/null &&
+	fail "a changed span is not seen"
 exit 0

@@ -17,8 +17,10 @@ check_run() {
 	name=$1 temporality=$2 form=$3
 	shift 3
 	rm -f "$tmp/got.pb"
-	"$tracer" -q $table --detail=metrics "$@" -- sh -c "$work" "$0" 2>"$tmp/table" || { cat "$tmp/table"; fail "$name"; }
-	$metrics check "$tmp/got.pb" "$tmp/table" $temporality $form || { cat "$tmp/table"; fail "$name: not the same"; }
+	"$tracer" -q $table --detail=metrics "$@" -- sh -c "$work" "$0" 2>"$tmp/table" ||
+		{ cat "$tmp/table"; fail "$name"; }
+	$metrics check "$tmp/got.pb" "$tmp/table" $temporality $form ||
+		{ cat "$tmp/table"; fail "$name: not the same"; }
 }
 
 serve $metrics serve "$tmp/port" "$tmp/got.pb"
@@ -34,13 +36,15 @@ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=$url/v1/metrics OTEL_EXPORTER_OTLP_ENDPOINT=
 	check_run environment delta exponential
 # Our own counters.
 rm -f "$tmp/got.pb"
-"$tracer" -q --detail=metrics --self-metrics --metric-interval 10 --otlp-endpoint "$url" -- sleep 0.5 || fail "self"
+"$tracer" -q --detail=metrics --self-metrics --metric-interval 10 --otlp-endpoint "$url" -- sleep 0.5 ||
+	fail "self"
 $metrics self "$tmp/got.pb" otel.sdk.exporter.metric_data_point.exported otel.sdk.metric_reader.collection.duration \
 	otel.sdk.exporter.operation.duration ||
 	fail "self metrics"
 
 # The file sink's lines hold the same form.
-"$tracer" -q $table --detail=metrics -o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/table" || fail "file"
+"$tracer" -q $table --detail=metrics -o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/table" ||
+	fail "file"
 $metrics lines "$tmp/run.otlp.jsonl" "$tmp/lines.pb" || fail "file: lines"
 $metrics check "$tmp/lines.pb" "$tmp/table" delta exponential || fail "file: not the same"
 
@@ -61,8 +65,10 @@ wait $own || fail "collect: $(cat "$tmp/own.err")"
 $metrics lines "$tmp/own.jsonl" "$tmp/own.pb" || fail "collect: lines"
 $metrics check "$tmp/own.pb" "$tmp/table" delta exponential || fail "collect: not the same"
 n=$(sed -n 's/.* \([0-9]*\) data points.*/\1/p' "$tmp/own.err")
-test "$n" -gt 20 && test "$n" -eq "$(grep -c '^  [a-z_.]*[ {]' "$tmp/own.txt")" || fail "collect: $n points, $(cat "$tmp/own.txt")"
-grep -q '^  syscall.duration{syscall.name=openat} count [0-9]*, sum [0-9.e-]* s, ' "$tmp/own.txt" || fail "collect: $(cat "$tmp/own.txt")"
+test "$n" -gt 20 && test "$n" -eq "$(grep -c '^  [a-z_.]*[ {]' "$tmp/own.txt")" ||
+	fail "collect: $n points, $(cat "$tmp/own.txt")"
+grep -q '^  syscall.duration{syscall.name=openat} count [0-9]*, sum [0-9.e-]* s, ' "$tmp/own.txt" ||
+	fail "collect: $(cat "$tmp/own.txt")"
 
 # The twin: a table that is off by one call is seen.
 sed 's/^\( *\)\([0-9]*\)\(.* openat\)$/\1\29\3/' "$tmp/table" >"$tmp/wrong"

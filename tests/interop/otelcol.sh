@@ -5,7 +5,8 @@
 # is built from pinned Go modules (tests/interop/otelcol); one of them, with a
 # receiver in the clear and one with TLS, takes all runs.
 . "${srcdir:-.}/tests/interop/collector.sh"
-command -v openssl >/dev/null || { echo "SKIP: no openssl command (Debian: apt-get install openssl)"; exit 77; }
+command -v openssl >/dev/null ||
+	{ echo "SKIP: no openssl command (Debian: apt-get install openssl)"; exit 77; }
 python=$(srcdir=$srcdir builddir=$builddir sh "$here/venv.sh") || exit $?
 
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" -days 2 -subj /CN=collector \
@@ -85,11 +86,13 @@ echo "$rows" | while read -r row; do
 done
 # The twin: a span that is not the same is seen.
 sed 's/"kind":1,/"kind":2,/' "$dir/1.otlp.jsonl" >"$dir/wrong"
-python3 "$here/compare.py" "$dir/traces.stored" "$dir/wrong" >/dev/null 2>&1 && fail "a changed span is not seen"
+python3 "$here/compare.py" "$dir/traces.stored" "$dir/wrong" >/dev/null 2>&1 &&
+	fail "a changed span is not seen"
 
 for protocol in http/protobuf http/json grpc; do
 	name=${protocol#*/}
-	grep "\"run-$name\"" "$dir/metrics.stored" >"$dir/$name.stored" || fail "metrics $protocol: nothing stored"
+	grep "\"run-$name\"" "$dir/metrics.stored" >"$dir/$name.stored" ||
+		fail "metrics $protocol: nothing stored"
 	"$python" "$here/metrics.py" lines "$dir/$name.stored" "$dir/$name.pb"
 	printf 'metrics %s: ' $protocol
 	"$python" "$here/metrics.py" check "$dir/$name.pb" "$dir/$name.table" delta exponential

@@ -34,7 +34,8 @@ expect() { # WHAT PROBE-OPTIONS PATTERN...
 	n=0
 	for pattern; do
 		n=$((n + 1))
-		sed -n ${n}p "$tmp/lines" | grep -Eq "$pattern" || { cat "$tmp/out"; fail "$what: line $n is not '$pattern'"; }
+		sed -n ${n}p "$tmp/lines" | grep -Eq "$pattern" ||
+			{ cat "$tmp/out"; fail "$what: line $n is not '$pattern'"; }
 	done
 	test "$(wc -l <"$tmp/lines")" -eq $n || { cat "$tmp/out"; fail "$what: not $n lines"; }
 }

@@ -113,7 +113,8 @@ run OTEL_SERVICE_NAME=shop OTEL_RESOURCE_ATTRIBUTES=service.name=no,deployment.e
 sent service=shop resource=deployment.environment.name:a,b=c
 run OTEL_RESOURCE_ATTRIBUTES=service.name=shop,bad=%zz
 sent service=sh
-grep -q 'OTEL_RESOURCE_ATTRIBUTES: bad escape.*ignored' "$tmp/err" || fail "a bad list is not told: $(cat "$tmp/err")"
+grep -q 'OTEL_RESOURCE_ATTRIBUTES: bad escape.*ignored' "$tmp/err" ||
+	fail "a bad list is not told: $(cat "$tmp/err")"
 
 # Texts that are no UTF-8: values become bytes, names are escaped.
 odd=$(printf 'x\377y')
@@ -122,9 +123,12 @@ work='cat "$0/nothing" 2>/dev/null; "$0"; echo "$TRACEPARENT"'
 rm -f "$tmp/got.pb"
 "$tracer" -q --otlp-endpoint "$url" -- sh -c "$work" "$tmp/$odd" >"$tmp/out" 2>"$tmp/err" || fail "odd name"
 sent bytes=78ff792f6e6f7468696e67
-$decode text "$tmp/got.pb" | grep -q "name=$(printf 'x\\xffy' | od -An -tx1 | tr -d ' \n') " || fail "the name is not escaped"
+$decode text "$tmp/got.pb" | grep -q "name=$(printf 'x\\xffy' | od -An -tx1 | tr -d ' \n') " ||
+	fail "the name is not escaped"
 
 # The twin: the checks see what is not so.
-"$python" "$srcdir/tests/interop/spans.py" "$tmp/got.pb" flags=0x101 >/dev/null 2>&1 && fail "wrong flags are not seen"
-"$python" "$srcdir/tests/interop/spans.py" "$tmp/got.pb" length=5 >/dev/null 2>&1 && fail "long values are not seen"
+"$python" "$srcdir/tests/interop/spans.py" "$tmp/got.pb" flags=0x101 >/dev/null 2>&1 &&
+	fail "wrong flags are not seen"
+"$python" "$srcdir/tests/interop/spans.py" "$tmp/got.pb" length=5 >/dev/null 2>&1 &&
+	fail "long values are not seen"
 exit 0

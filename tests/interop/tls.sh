@@ -5,7 +5,8 @@
 # asked for and not there, files that cannot be read.
 srcdir=${srcdir:-.}
 builddir=${builddir:-.}
-command -v openssl >/dev/null || { echo "SKIP: no openssl command (Debian: apt-get install openssl)"; exit 77; }
+command -v openssl >/dev/null ||
+	{ echo "SKIP: no openssl command (Debian: apt-get install openssl)"; exit 77; }
 . "$srcdir/tests/interop/server.sh"
 
 cd "$tmp" || exit 99

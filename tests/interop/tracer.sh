@@ -17,8 +17,10 @@ for protocol in http/protobuf http/json grpc; do
 		esac
 		rm -f "$tmp/run.otlp.jsonl"
 		OTEL_EXPORTER_OTLP_PROTOCOL=$protocol "$tracer" --detail=full --otlp-endpoint "$url" --otlp-compression $compression \
-			-o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/err" || { cat "$tmp/err"; fail "$protocol $compression"; }
-		$decode json "$tmp/got.pb" "$tmp/run.otlp.jsonl" || { cat "$tmp/err"; fail "$protocol $compression: not the same"; }
+			-o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/err" ||
+				{ cat "$tmp/err"; fail "$protocol $compression"; }
+		$decode json "$tmp/got.pb" "$tmp/run.otlp.jsonl" ||
+			{ cat "$tmp/err"; fail "$protocol $compression: not the same"; }
 		test "$($decode text "$tmp/got.pb" | wc -l)" -gt 200 || fail "$protocol: too few spans"
 	done
 done
@@ -33,9 +35,11 @@ while read -r steps sent retries said; do
 	all=$(sed -n 's/.*otel.sdk.span.started  *\([0-9]*\)$/\1/p' "$tmp/err")
 	test $sent = all && want=$all || want=0
 	test $rc = 5 && test "$(cat "$tmp/out")" = out && grep -q ', waited 0.000 s' "$tmp/err" &&
-		grep -q ", $want spans sent, .* $((all - want)) dropped;" "$tmp/err" && grep -q " $retries retries" "$tmp/err" &&
+		grep -q ", $want spans sent, .* $((all - want)) dropped;" "$tmp/err" &&
+			grep -q " $retries retries" "$tmp/err" &&
 		grep -q "$said" "$tmp/err" || { cat "$tmp/out" "$tmp/err"; fail "grpc $steps: exit $rc"; }
-	test $sent = none || test "$($decode text "$tmp/got.pb" | wc -l)" -eq "$all" || fail "grpc $steps: not all came"
+	test $sent = none || test "$($decode text "$tmp/got.pb" | wc -l)" -eq "$all" ||
+		fail "grpc $steps: not all came"
 done <<ROWS
 UNAVAILABLE,ok all 1 sent
 RESOURCE_EXHAUSTED+100,ok all 1 sent

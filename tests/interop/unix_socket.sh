@@ -11,7 +11,8 @@ expect "unix socket" "-n 2" '^result=OK attempts=1 accepted=10' '^result=OK atte
 test "$($decode text "$tmp/got.pb" | wc -l)" = 20 || fail "not 20 spans"
 url=unix://$tmp/nosuch.sock
 expect "no socket" "" '^result=REFUSED attempts=1 .*message=cannot be reached'
-grep -q "^log: collector unix://$tmp/nosuch.sock cannot be reached" "$tmp/out" || fail "the log does not name the socket"
+grep -q "^log: collector unix://$tmp/nosuch.sock cannot be reached" "$tmp/out" ||
+	fail "the log does not name the socket"
 url=unix:relative
 expect "relative path" "" '^refused: .*absolute path'
 exit 0

@@ -9,7 +9,8 @@ venv=$builddir/tests/interop/venv
 skip() { echo "SKIP: $*" >&2; exit 77; }
 want=$srcdir/tests/interop/requirements.txt
 if ! cmp -s "$want" "$venv/installed.txt"; then
-	python3 -c 'import venv, ensurepip' 2>/dev/null || skip "no python3 with venv (Debian: apt-get install python3-venv)"
+	python3 -c 'import venv, ensurepip' 2>/dev/null ||
+		skip "no python3 with venv (Debian: apt-get install python3-venv)"
 	mkdir -p "$builddir/tests/interop"
 	# Several tests may come here at once.
 	exec 9>"$builddir/tests/interop/venv.lock"
@@ -17,7 +18,8 @@ if ! cmp -s "$want" "$venv/installed.txt"; then
 	if ! cmp -s "$want" "$venv/installed.txt"; then
 		rm -rf "$venv"
 		python3 -m venv "$venv" >&2 || skip "python3 -m venv failed"
-		"$venv/bin/pip" install -q --disable-pip-version-check -r "$want" >&2 || skip "pip cannot install $want"
+		"$venv/bin/pip" install -q --disable-pip-version-check -r "$want" >&2 ||
+			skip "pip cannot install $want"
 		cp "$want" "$venv/installed.txt"
 	fi
 fi
