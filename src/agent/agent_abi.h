@@ -36,6 +36,7 @@
 #define AGENT_BLOCK_AT 12288u		/* offset of the block in its slot = size of the stack */
 #define AGENT_STUBS_SIZE 65536u
 #define AGENT_PATH_MAX 48u
+#define AGENT_STAT_SIZE 144u		/* struct stat, which begins with device and inode (asm/stat.h) */
 #define AGENT_MAP_BOUND (104u + 4096u)	/* record of a mapping: struct tracer_ev_map and a path */
 #define AGENT_FILES_MAX 128u
 #define AGENT_MODULES_MAX 40u
@@ -213,6 +214,8 @@ struct agent_boot {
 	int32_t tid;
 	char image_path[AGENT_PATH_MAX];
 	char rings_path[AGENT_PATH_MAX];
+	uint64_t dev, image_ino, rings_ino;	/* what these are: a path may lead elsewhere */
+	uint8_t stat[AGENT_STAT_SIZE];		/* room for the loader */
 	struct agent_module modules[2];		/* the executable and its interpreter; length 0: not told */
 };
 
@@ -299,7 +302,7 @@ _Static_assert(sizeof(struct agent_block) == 320, "block is ABI");
 _Static_assert(offsetof(struct agent_block, open) == AGENT_B_OPEN, "offset known to the assembly");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
-_Static_assert(sizeof(struct agent_boot) == 352, "boot is ABI");
+_Static_assert(sizeof(struct agent_boot) == 520, "boot is ABI");
 
 /* The agent as linked: bytes and the offsets of its landmarks. */
 struct agent_image {
@@ -319,7 +322,7 @@ struct agent_image {
 	uint32_t child;		/* first instruction of a new task */
 	uint32_t child_call;	/* ... behind its own system call */
 	uint32_t boot;		/* first instruction after exec */
-	uint32_t boot_failed;	/* ... its trap */
+	uint32_t boot_failed;	/* ... its trap: nothing is mapped but the image */
 	uint32_t copy, copy_end, copy_fault;	/* loads that may fault lie between the first two */
 };
 

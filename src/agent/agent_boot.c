@@ -10,7 +10,9 @@
 
 #define SYS_OPEN 2
 #define SYS_CLOSE 3
+#define SYS_FSTAT 5
 #define SYS_MMAP 9
+#define SYS_MUNMAP 11
 #define SYS_MADVISE 28
 #define SYS_PRCTL 157
 #define SYS_ARCH_PRCTL 158
@@ -22,10 +24,19 @@
 #define MADV_DONTDUMP 16
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
+#define ERR_STALE (-116)
 
 /* Libraries are mapped right below the latest mapping, and have to be in reach of a jump to the
  * stubs, which are in the image: so what is large goes elsewhere, where that is free. */
 #define OUT_OF_THE_WAY 0x1000000000	/* 64 GiB */
+
+static long check_rings(const struct agent_boot *boot, long fd)
+{
+	uint64_t st[AGENT_STAT_SIZE / sizeof(uint64_t)];
+	long rc = agent_syscall(SYS_FSTAT, fd, (long)st, 0, 0, 0, 0);
+
+	return rc < 0 ? rc : st[0] == boot->dev && st[1] == boot->rings_ino ? 0 : ERR_STALE;
+}
 
 static long map_rings(const struct agent_boot *boot, uint64_t hint)
 {
@@ -34,7 +45,9 @@ static long map_rings(const struct agent_boot *boot, uint64_t hint)
 
 	if (fd < 0)
 		return fd;
-	at = agent_syscall(SYS_MMAP, (long)hint, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
+	at = check_rings(boot, fd);
+	if (at == 0)
+		at = agent_syscall(SYS_MMAP, (long)hint, (long)boot->rings_size, PROT_RW, MAP_SHARED, fd, 0);
 	agent_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
 	return at;
 }
@@ -68,25 +81,15 @@ static struct agent_block *block_init(const struct agent_boot *boot, uint64_t sl
 	return b;
 }
 
-long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
+static long begin(const struct agent_boot *boot, uint64_t slots, uint64_t rings)
 {
-	uint64_t hint = ((uint64_t)agent_text_begin - OUT_OF_THE_WAY) & ~(uint64_t)4095;
-	long slots, rings, rc;
 	struct agent_block *b;
+	long rc;
 
-	(void)here;
-	agent_syscall(SYS_CLOSE, image_fd, 0, 0, 0, 0, 0);
-	slots = agent_syscall(SYS_MMAP, (long)(hint + boot->rings_size), (long)boot->slots_size, PROT_RW,
-			      MAP_ANON_PRIVATE_NORESERVE, -1, 0);
-	if (slots < 0)
-		return slots;
-	rings = map_rings(boot, hint);
-	if (rings < 0)
-		return rings;
 	keep_from_cores((uint64_t)agent_text_begin, boot->image_size);
-	keep_from_cores((uint64_t)slots, boot->slots_size);
-	keep_from_cores((uint64_t)rings, boot->rings_size);
-	b = block_init(boot, (uint64_t)slots, (uint64_t)rings);
+	keep_from_cores(slots, boot->slots_size);
+	keep_from_cores(rings, boot->rings_size);
+	b = block_init(boot, slots, rings);
 	rc = agent_syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, (long)b, 0, 0, 0, 0);
 	if (rc < 0)
 		return rc;
@@ -98,4 +101,25 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 	agent_module_set_linker(b, &boot->modules[1]);
 	return agent_syscall(SYS_PRCTL, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, (long)agent_text_begin,
 			     agent_text_end - agent_text_begin, 0, 0);
+}
+
+long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
+{
+	uint64_t hint = ((uint64_t)agent_text_begin - OUT_OF_THE_WAY) & ~(uint64_t)4095;
+	long slots, rings, rc;
+
+	(void)here;
+	agent_syscall(SYS_CLOSE, image_fd, 0, 0, 0, 0, 0);
+	slots = agent_syscall(SYS_MMAP, (long)(hint + boot->rings_size), (long)boot->slots_size, PROT_RW,
+			      MAP_ANON_PRIVATE_NORESERVE, -1, 0);
+	if (slots < 0)
+		return slots;
+	rings = map_rings(boot, hint);
+	rc = rings < 0 ? rings : begin(boot, (uint64_t)slots, (uint64_t)rings);
+	/* the program gets its memory back as it was; the tracer unmaps the image */
+	if (rc < 0)
+		agent_syscall(SYS_MUNMAP, slots, (long)boot->slots_size, 0, 0, 0, 0);
+	if (rc < 0 && rings > 0)
+		agent_syscall(SYS_MUNMAP, rings, (long)boot->rings_size, 0, 0, 0, 0);
+	return rc;
 }

@@ -45,6 +45,7 @@ enum inproc_mode {
 struct inproc_arena {
 	_Atomic unsigned refs;
 	int image_fd, rings_fd;
+	uint64_t dev, image_ino, rings_ino;	/* what these are, as fstat() tells it */
 	uint32_t image_size;	/* text, control and stubs */
 	uint32_t control_at, files_at, stubs_at;
 	uint32_t copies_at, copies_end;	/* room for patched copies of files */
@@ -121,6 +122,7 @@ struct inproc_file {
 struct inproc_copy { uint32_t at; uint16_t file, nsites; };
 
 #define INPROC_COPIES 512u
+#define INPROC_TOLD_MAX 16u
 #define INPROC_HEAD 1024u	/* bytes at the beginning of a file that are compared */
 
 /* What the kernel tells a new program. */
@@ -149,6 +151,7 @@ struct inproc_task {
 	struct ring *ring;
 	struct inproc_mm *mm;
 	uint64_t entry, sp;		/* BOOTING: what the kernel had set up */
+	uint64_t loader;		/* ... and where the loader is */
 	/* first stop of a child: from its parent's block */
 	struct agent_block birth;
 	/* a handler is being entered by a single step */
@@ -165,6 +168,8 @@ struct inproc {
 	struct supervisor sup;
 	struct inproc_arena *arena;
 	uint32_t vdso_room;		/* offset of the loader in the vdso, 0: no room */
+	uint64_t told[INPROC_TOLD_MAX];	/* hashes of reasons to go on by stops that the user was told */
+	unsigned ntold;
 	bool shadow;			/* tests: ptrace stops at every call, too, and records it */
 	bool capable;			/* we may read the memory of who is not dumpable */
 	bool by_prctl;			/* dispatch of new tasks: by the task itself */
@@ -221,7 +226,7 @@ uint32_t boot_vdso_room(void);
 bool boot_start(struct inproc *e, struct sup_task *t, const char **why);
 /* A booting task stands still and is to go on without us: its program begins at once. */
 void boot_settle(struct inproc *e, struct sup_task *t);
-/* A trap of a booting task: it failed. */
+/* A trap of a booting task: it failed, and nothing of ours is left in it.  It may be dead then (gone). */
 bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs);
 
 /* inproc_mm.c */
@@ -306,6 +311,8 @@ int remote_open(struct sup_task *t, struct remote *r, uint64_t insn);
 int64_t remote_run(struct sup_task *t, struct remote *r, uint64_t nr, const uint64_t args[6]);
 void remote_close(struct sup_task *t, struct remote *r);
 #define REMOTE_RUN(t, r, nr, ...) remote_run(t, r, nr, (const uint64_t[6]){ __VA_ARGS__ })
+/* One call by a task that stands at a signal; at: a "syscall" in its memory that the dispatch lets pass. */
+int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t args[6]);
 /* All of our mappings go; t is the only task of its address space, stands at a "syscall" of its own, and its
  * dispatch is off.  It may be dead then (gone). */
 void remote_unmap(struct inproc *e, struct sup_task *t);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -270,6 +271,18 @@ static void arena_put(struct inproc_arena *a)
 		arena_free(a);
 }
 
+static int ids_load(struct inproc_arena *a)
+{
+	struct stat image, rings;
+
+	if (fstat(a->image_fd, &image) < 0 || fstat(a->rings_fd, &rings) < 0)
+		return -errno;
+	a->dev = image.st_dev;
+	a->image_ino = image.st_ino;
+	a->rings_ino = rings.st_ino;
+	return image.st_dev == rings.st_dev ? 0 : -EXDEV;
+}
+
 int arena_open(struct inproc_arena **out, const struct supervisor *s)
 {
 	struct inproc_arena *a = calloc(1, sizeof(*a));
@@ -289,6 +302,8 @@ int arena_open(struct inproc_arena **out, const struct supervisor *s)
 	}
 	if (rc == 0)
 		rc = rings_open(a);
+	if (rc == 0)
+		rc = ids_load(a);
 	if (rc < 0)
 		arena_put(a);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The agent goes into a new program, at its exec event and without another
- * stop: a loader of some forty bytes is written to the unused end of the
+ * stop: a loader of some eighty bytes is written to the unused end of the
  * vDSO's last page (private memory of the program once it is written; nothing
  * has to be put back), it maps the image and jumps to agent_boot, which maps
  * the rest and goes on where the kernel had meant to.  What fails ends in a
@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -24,16 +26,30 @@
 #define USER_CS 0x33
 
 /*
- * open(rdi, esi); mmap(NULL, r12, edx, r10, the descriptor, r9); jump to the
- * mapping + r14 with the descriptor in r8d.  rax cannot be set at an exec event
- * (the result of execve goes there), so the numbers are loaded here.
+ * open(rdi, esi); fstat(the descriptor, r15), which has to tell device rbx and
+ * inode rbp: nothing else is executed; mmap(NULL, r12, edx, r10, the descriptor,
+ * r9); jump to the mapping + r14 with the descriptor in r8d, which is -1 before.
+ * rax cannot be set at an exec event (the result of execve goes there), so the
+ * numbers are loaded here.
  */
+#define LOADER_SYSCALL 3u	/* offset of its first system call instruction */
 static const uint8_t loader[] = {
 	0x6a, 0x02, 0x58,	/* push $2; pop %rax */
 	0x0f, 0x05,		/* syscall */
 	0x85, 0xc0,		/* test %eax,%eax */
-	0x78, 0x17,		/* js failed */
+	0x78, 0x33,		/* js failed */
 	0x41, 0x89, 0xc0,	/* mov %eax,%r8d */
+	0x89, 0xc7,		/* mov %eax,%edi */
+	0x4c, 0x89, 0xfe,	/* mov %r15,%rsi */
+	0x6a, 0x05, 0x58,	/* push $5; pop %rax */
+	0x0f, 0x05,		/* syscall */
+	0x85, 0xc0,		/* test %eax,%eax */
+	0x78, 0x22,		/* js failed */
+	0x6a, 0x8c, 0x58,	/* push $-ESTALE; pop %rax */
+	0x49, 0x3b, 0x1f,	/* cmp (%r15),%rbx */
+	0x75, 0x1a,		/* jne failed */
+	0x49, 0x3b, 0x6f, 0x08,	/* cmp 8(%r15),%rbp */
+	0x75, 0x14,		/* jne failed */
 	0x31, 0xff,		/* xor %edi,%edi */
 	0x4c, 0x89, 0xe6,	/* mov %r12,%rsi */
 	0x6a, 0x09, 0x58,	/* push $9; pop %rax */
@@ -120,10 +136,23 @@ static void boot_fill(const struct inproc *e, const struct sup_task *t, struct a
 	boot->ring_size = a->ring_size;
 	boot->head = arena_ring(a, it->slot)->head;
 	boot->tail = __atomic_load_n(&arena_ring(a, it->slot)->tail, __ATOMIC_ACQUIRE);
+	boot->dev = a->dev;
+	boot->image_ino = a->image_ino;
+	boot->rings_ino = a->rings_ino;
 	boot->slot = it->slot;
 	boot->tid = t->base.tid;
 	snprintf(boot->image_path, sizeof(boot->image_path), "/proc/%d/fd/%d", (int)getpid(), a->image_fd);
 	snprintf(boot->rings_path, sizeof(boot->rings_path), "/proc/%d/fd/%d", (int)getpid(), a->rings_fd);
+}
+
+/* What the program will find by the path: its /proc may be another one, or none. */
+static bool path_leads_here(const struct inproc *e, const struct sup_task *t)
+{
+	char path[96];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/proc/%d/fd/%d", (int)t->base.tid, (int)getpid(), e->arena->image_fd);
+	return stat(path, &st) == 0 && st.st_dev == e->arena->dev && st.st_ino == e->arena->image_ino;
 }
 
 static int loader_start(struct inproc *e, struct sup_task *t, struct arch_regs *regs, const struct inproc_auxv *av)
@@ -144,10 +173,14 @@ static int loader_start(struct inproc *e, struct sup_task *t, struct arch_regs *
 	regs->r.rsi = O_RDONLY | O_CLOEXEC;
 	regs->r.rdx = PROT_READ | PROT_EXEC;
 	regs->r.r10 = MAP_PRIVATE;
+	regs->r.r8 = (unsigned long long)-1ll;
 	regs->r.r9 = 0;
+	regs->r.rbx = boot.dev;
+	regs->r.rbp = boot.image_ino;
 	regs->r.r12 = e->arena->image_size;
 	regs->r.r13 = at;
 	regs->r.r14 = agent_image.boot;
+	regs->r.r15 = at + offsetof(struct agent_boot, stat);
 	return tracee_regs_set(t->base.tid, regs);
 }
 
@@ -168,8 +201,13 @@ bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
 		*why = "it has no vDSO with room for the loader";
 		return false;
 	}
+	if (!path_leads_here(e, t)) {
+		*why = "its /proc does not show the tracer (another PID namespace, or none mounted)";
+		return false;
+	}
 	it->entry = regs.r.rip;
 	it->sp = regs.r.rsp;
+	it->loader = av.vdso + e->vdso_room;
 	if (loader_start(e, t, &regs, &av) < 0) {
 		*why = "its memory may not be written";
 		return false;
@@ -185,7 +223,7 @@ static void program_start(const struct inproc_task *it, struct arch_regs *regs)
 	regs->r.rip = it->entry;
 	regs->r.rsp = it->sp;
 	regs->r.rax = regs->r.rbx = regs->r.rcx = regs->r.rdx = regs->r.rsi = regs->r.rdi = regs->r.rbp = 0;
-	regs->r.r8 = regs->r.r9 = regs->r.r10 = regs->r.r11 = regs->r.r12 = regs->r.r13 = regs->r.r14 = 0;
+	regs->r.r8 = regs->r.r9 = regs->r.r10 = regs->r.r11 = regs->r.r12 = regs->r.r13 = regs->r.r14 = regs->r.r15 = 0;
 	regs->r.orig_rax = (unsigned long long)-1ll;
 }
 
@@ -213,6 +251,20 @@ void boot_settle(struct inproc *e, struct sup_task *t)
 	tracee_regs_set(t->base.tid, &regs);
 }
 
+/* What the loader has opened or mapped goes.  The task may be dead then (gone). */
+static void loader_undo(const struct inproc *e, struct sup_task *t, const struct arch_regs *regs)
+{
+	const struct inproc_task *it = inproc_of(t);
+	uint64_t at = it->loader + LOADER_SYSCALL, behind = regs->r.rip - it->loader;
+	const uint64_t fd[6] = { regs->r.r8 };
+	const uint64_t image[6] = { regs->r.rip - 1 - agent_image.boot_failed, e->arena->image_size };
+
+	if (behind > sizeof(loader))
+		remote_call(t, at, SYS_munmap, image);
+	else if ((int32_t)regs->r.r8 >= 0)
+		remote_call(t, at, SYS_close, fd);
+}
+
 bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 {
 	struct inproc_task *it = inproc_of(t);
@@ -221,6 +273,9 @@ bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 
 	if (err >= 0 || err < -4095)
 		return false;
+	loader_undo(e, t, regs);
+	if (it->gone)
+		return true;
 	snprintf(why, sizeof(why), "the agent could not be mapped: %s", strerror((int)-err));
 	program_start(it, regs);
 	regs->r.gs_base = 0;

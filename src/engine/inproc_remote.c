@@ -61,8 +61,7 @@ static int call_step(struct sup_task *t)
 	return step_to(t, TRACEE_CALL, STOP_CALL, &stopped);
 }
 
-/* at: a "syscall" in the task's memory that the dispatch lets pass. */
-static int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t args[6])
+int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t args[6])
 {
 	struct inproc_task *it = inproc_of(t);
 	struct arch_regs saved, regs;

@@ -371,7 +371,10 @@ bool signal_stop(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		return false;
 	if (it->mode == INPROC_BOOTING) {
 		if (trap && boot_failed(e, t, &regs)) {
-			sup_resume(&e->sup, t, 0);
+			if (it->gone)
+				trap_gone(e, t);
+			else
+				sup_resume(&e->sup, t, 0);
 			return true;
 		}
 		trap_learn(e, t, regs.r.gs_base);
