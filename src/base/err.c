@@ -3,6 +3,9 @@
  * Text for error numbers.  Any thread; the strings are constant.
  */
 #include "config.h"
+#include "base/err.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <tracer/error.h>
 
@@ -29,4 +32,27 @@ const char *tracer_strerror(int err)
 	else if (err < -TRACER_ERR_BASE && err > -TRACER_ERR_END)
 		text = own_text[-err - TRACER_ERR_BASE];
 	return text ? text : "unknown error";
+}
+
+const char *err_advice(int err)
+{
+	switch (-err) {
+	case EMFILE:
+		return "raise the limit on open files (ulimit -n)";
+	case ENFILE:
+		return "the whole system has no open files left (fs.file-max)";
+	case EAGAIN:
+		return "raise the limit on processes and threads (ulimit -u, or the cgroup's pids.max)";
+	case ENOMEM:
+		return "free memory, or raise the limit on it (ulimit -v)";
+	default:
+		return NULL;
+	}
+}
+
+void err_format(int err, char *buf, size_t len)
+{
+	const char *advice = err_advice(err);
+
+	snprintf(buf, len, "%s%s%s", tracer_strerror(err), advice ? "; " : "", advice ? advice : "");
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 #include "tracee/refusal.h"
 
 #define PR_SET_DISPATCH 59
+#define FDS_LEAST 7u	/* open files without which no run is begun */
+#define FDS_MORE 16u	/* ... with room for outputs and some processes */
 
 struct engine {
 	struct inproc in;
@@ -157,11 +160,9 @@ static void on_birth(struct supervisor *s, struct sup_task *parent, struct sup_t
 	}
 	if (!it->mm || pt->mode != INPROC_ON || !task_block_read(parent, &it->birth))
 		return;
-	if (!inproc_slot_get(e, it)) {
-		/* a call of a task that has no slot must not find the agent */
-		s->stats[ENGINE_STAT_FALLBACKS]++;
+	/* a call of a task that has no slot must not find the agent: child_refuse() */
+	if (!inproc_slot_get(e, it))
 		return;
-	}
 	it->mode = INPROC_ON;
 }
 
@@ -455,6 +456,43 @@ static const struct sup_hooks hooks = {
 
 /* ---- the vtable ---- */
 
+/* Programs open our descriptors by /proc/PID/fd. */
+static bool proc_usable(void)
+{
+	char text[24];
+	ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return atoi(text) == getpid();
+}
+
+/* So many files can still be opened. */
+static bool fds_left(unsigned n)
+{
+	int fds[FDS_MORE];
+	unsigned got = 0;
+
+	while (got < n && (fds[got] = eventfd(0, EFD_CLOEXEC)) >= 0)
+		got++;
+	for (unsigned i = 0; i < got; i++)
+		close(fds[i]);
+	return got == n;
+}
+
+/* The place is taken where another tracer's loader is, which is written over our vDSO at our exec. */
+static void refuse_vdso(char *why, size_t whylen)
+{
+	struct proc_status st;
+
+	if (proc_status_load(getpid(), &st) == 0 && st.tracer)
+		snprintf(why, whylen, "tracer itself is already traced by pid %d, and so is what it starts: "
+				      "a process has one tracer at a time", (int)st.tracer);
+	else
+		snprintf(why, whylen, "the vDSO has no room for the loader (vdso=0?); use --engine ptrace");
+}
+
 static int inproc_probe(const struct engine_config *cfg, char *why, size_t whylen)
 {
 	static const char *const variants[] = { "sud-ptrace", "sud-prctl", "shadow" };
@@ -481,6 +519,20 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 		snprintf(why, whylen, "another user's program (-u) cannot open the in-process engine's memory; use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
 	}
+	if (!boot_vdso_room()) {
+		refuse_vdso(why, whylen);
+		return -TRACER_ERR_ENGINE;
+	}
+	if (!proc_usable()) {
+		snprintf(why, whylen, "the in-process engine needs /proc of our own PID namespace, and here is none; "
+				      "mount it, or use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
+	if (!fds_left(cfg->named ? FDS_LEAST : FDS_MORE)) {
+		snprintf(why, whylen, "the limit on open files leaves too few for the in-process engine; "
+				      "raise it (ulimit -n), or use --engine ptrace");
+		return -TRACER_ERR_ENGINE;
+	}
 	if (prctl(PR_SET_DISPATCH, 0, 0, 0, 0) < 0) {
 		snprintf(why, whylen, "this kernel has no syscall user dispatch (Linux 5.11); use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
@@ -488,10 +540,6 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 	if (!arena_probe(cfg->ring_size)) {
 		snprintf(why, whylen, "the limits on address space or file size (ulimit -v, -f) leave no room for "
 				      "rings; raise them, or use --engine ptrace");
-		return -TRACER_ERR_ENGINE;
-	}
-	if (!boot_vdso_room()) {
-		snprintf(why, whylen, "the vDSO has no room for the loader (vdso=0?); use --engine ptrace");
 		return -TRACER_ERR_ENGINE;
 	}
 	return sup_probe(cfg, why, whylen);

@@ -109,6 +109,20 @@ void trap_leave(struct inproc *e, struct sup_task *t)
 	it->mode = INPROC_OFF;
 }
 
+/* The user is told of each reason once; counted is each process. */
+static bool first_time(struct inproc *e, const char *why)
+{
+	uint64_t hash = files_hash(why, strlen(why));
+
+	for (unsigned i = 0; i < e->ntold; i++)
+		if (e->told[i] == hash)
+			return false;
+	if (e->ntold == INPROC_TOLD_MAX)
+		return false;
+	e->told[e->ntold++] = hash;
+	return true;
+}
+
 void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
 {
 	struct supervisor *s = &e->sup;
@@ -119,9 +133,9 @@ void trap_fall_back(struct inproc *e, struct sup_task *t, const char *why)
 	if (mm->off)
 		return;
 	mm->off = true;
-	s->stats[ENGINE_STAT_FALLBACKS]++;
-	log_msg(s->cfg.log, s->cfg.chosen ? LOG_DEBUG : LOG_INFO, "pid %d is traced by stops: %s",
-		(int)t->base.group->pid, why);
+	if (first_time(e, why))
+		log_msg(s->cfg.log, s->cfg.chosen ? LOG_DEBUG : LOG_INFO, "pid %d is traced by stops: %s",
+			(int)t->base.group->pid, why);
 	sup_event_engine(s, t, why);
 	if (mm->known)
 		mm_restore(e, t);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,17 +96,28 @@ static ssize_t task_mem_read(void *ctx, uint64_t addr, void *buf, size_t n)
 	return got;
 }
 
+static const char *unreadable_why(const struct mem *m)
+{
+	if (m->err == -EMFILE || m->err == -ENFILE)
+		return "no open file was left for it: ulimit -n";
+	return m->err == -ENOENT ? "/proc does not show it" : "not dumpable";
+}
+
 void sup_unreadable_tell(struct supervisor *s, struct sup_task *t)
 {
 	struct sup_group *g = sup_group_of(t);
+	const char *why;
+	char text[128];
 
 	s->unreadable = false;
 	if (g->told_unreadable)
 		return;
 	g->told_unreadable = true;
-	sup_event_engine(s, t, "memory may not be read (not dumpable): no captured bytes");
-	log_msg(s->cfg.log, LOG_INFO, "pid %d: its memory may not be read (not dumpable): "
-				      "its calls are recorded without captured bytes", (int)g->base.pid);
+	why = unreadable_why(&g->base.mem);
+	snprintf(text, sizeof(text), "memory may not be read (%s): no captured bytes", why);
+	sup_event_engine(s, t, text);
+	log_msg(s->cfg.log, LOG_INFO, "pid %d: its memory may not be read (%s): "
+				      "its calls are recorded without captured bytes", (int)g->base.pid, why);
 }
 
 static void captures_run(struct supervisor *s, struct sup_task *t, unsigned phase,
@@ -447,6 +459,11 @@ static void call_exit(struct supervisor *s, struct sup_task *t, const struct ptr
 		return;
 	}
 	t->end = s->now > t->start ? s->now : t->start;
+	if (s->root_exec_at && t->base.tid == s->root) {
+		/* from there on it waited for the agent; nothing has been told since */
+		t->end = s->root_exec_at > t->start ? s->root_exec_at : t->start;
+		s->root_exec_at = 0;
+	}
 	t->ret = info->exit.rval;
 	t->error = info->exit.is_error;
 	/* the root's failed tries are told by the result of start() */

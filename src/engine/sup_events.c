@@ -154,6 +154,7 @@ void sup_event_engine(struct supervisor *s, struct sup_task *t, const char *text
 {
 	s->stats[ENGINE_STAT_FALLBACKS]++;
 	text_event(s, TRACER_EV_ENGINE, t->base.tid, text, strlen(text));
+	s->root_exec_at = 0;	/* its execve is told behind this, so it ends behind this */
 }
 
 void sup_event_comm(struct supervisor *s, struct sup_task *t)

@@ -10,6 +10,7 @@
  * Source: ptrace(2), "PTRACE_O_TRACECLONE" and "execve(2) under ptrace".
  */
 #include "config.h"
+#include "base/clock.h"
 #include "engine/supervisor.h"
 #include "tracee/proc_fs.h"
 #include <errno.h>
@@ -308,6 +309,8 @@ void sup_exec_stop(struct supervisor *s, struct sup_task *t)
 	else
 		sup_environ_exec(s, t);
 	sup_event_maps(s, t, 0);
+	if (root)
+		s->root_exec_at = clock_ticks(s->out.clock);
 	if (s->hooks && s->hooks->on_exec)
 		s->hooks->on_exec(s, t);
 	if (root && s->hold_root)

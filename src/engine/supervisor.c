@@ -17,6 +17,7 @@
 #include "config.h"
 #include "base/clock.h"
 #include "engine/seccomp_filter.h"
+#include "base/err.h"
 #include "engine/supervisor.h"
 #include "tracee/proc_fs.h"
 #include "tracee/refusal.h"
@@ -203,6 +204,16 @@ int sup_probe(const struct engine_config *cfg, char *why, size_t whylen)
 
 /* ---- start ---- */
 
+/* What the tracer itself lacks. */
+static int refuse_start(struct supervisor *s, int err)
+{
+	char text[160];
+
+	err_format(err, text, sizeof(text));
+	log_msg(s->cfg.log, LOG_ERROR, "cannot start '%s': %s", s->cfg.file ? s->cfg.file : "tracing", text);
+	return err;
+}
+
 static int refuse_child(struct supervisor *s, pid_t pid, int err)
 {
 	struct refusal why;
@@ -326,7 +337,7 @@ static int child_seize(struct supervisor *s)
 	s->root_fd = (int)syscall(SYS_pidfd_open, s->root, 0);
 	t = sup_task_start(s, s->root, s->root, TRACEE_RUNNING);
 	if (!t)
-		return -ENOMEM;
+		return refuse_start(s, -ENOMEM);
 	t->all_calls = true;
 	sup_group_of(t)->root = true;
 	sup_group_of(t)->ppid = getpid();
@@ -345,10 +356,12 @@ static int launch(struct supervisor *s)
 	int r = file_check(s);
 
 	inherit_load(s, &mask, &plan);
-	if (r == 0)
-		r = spawn_open(&s->spawn, &plan);
-	if (r == 0)
-		r = child_seize(s);
+	if (r < 0)
+		return r;
+	r = spawn_open(&s->spawn, &plan);
+	if (r < 0)
+		return refuse_start(s, r);
+	r = child_seize(s);
 	if (r < 0)
 		return r;
 	/* the trap is pending before the child can leave its read() */
@@ -368,7 +381,7 @@ int sup_start(struct supervisor *s)
 	int r = wake_open(s);
 
 	if (r < 0)
-		return r;
+		return refuse_start(s, r);
 	sup_pin_init(s);
 	options_set(s);
 	/* with a filter, a child that is let go or calls that do not stop there is writing that we do not see */

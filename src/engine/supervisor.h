@@ -164,6 +164,7 @@ struct supervisor {
 	struct spawn spawn;
 	pid_t root;			/* the program that we started, 0 none */
 	int root_fd;			/* pidfd; atomic: read by forward() */
+	uint64_t root_exec_at;		/* end of its first execve, until that is told */
 	bool root_execed, root_dead, have_status, hold_root;
 	int root_status;
 	unsigned roots_left, detached;

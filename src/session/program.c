@@ -293,6 +293,8 @@ int program_load(struct program *p, const struct tracer_options *o, char *const 
 		r = load_format(p, why, whylen);
 	if (!r)
 		r = load_argv(p, argv);
+	if (!r)
+		why[0] = '\0';
 	return r;
 }
 

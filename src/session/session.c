@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/open_fds.h"
 #include "base/parse.h"
 #include "session/parts.h"
@@ -31,7 +32,9 @@
 
 static int fail(struct tracer_session *s, int err, const char *why)
 {
-	log_msg(&s->log, LOG_ERROR, "%s", why[0] ? why : tracer_strerror(err));
+	const char *advice = err_advice(err);
+
+	log_msg(&s->log, LOG_ERROR, "%s%s%s", why[0] ? why : tracer_strerror(err), advice ? "; " : "", advice ? advice : "");
 	return err;
 }
 
@@ -201,8 +204,12 @@ static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 		if (why[0])
 			log_msg(&s->log, LOG_INFO, "engine %s: %s", s->ops->name, why);
 	}
-	if (!r)
-		r = s->ops->open(&s->engine_config, &s->engine);
+	if (r < 0)
+		return r;
+	/* what auto would have preferred is no reason for what comes */
+	r = s->ops->open(&s->engine_config, &s->engine);
+	if (r < 0)
+		snprintf(why, whylen, "the %s engine could not be opened: %s", s->ops->name, tracer_strerror(r));
 	return r;
 }
 

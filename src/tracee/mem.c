@@ -28,8 +28,9 @@ int mem_open(struct mem *m, bool write)
 	m->indirect = false;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)m->pid);
 	fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	m->err = fd < 0 ? -errno : 0;
 	if (fd < 0)
-		return -errno;
+		return m->err;
 	m->fd = fd;
 	m->writable = write;
 	return 0;

@@ -17,6 +17,7 @@ struct mem {
 	int fd;			/* /proc/PID/mem, -1: none */
 	bool indirect;		/* process_vm_readv was refused: only fd is left */
 	bool writable;		/* fd is open for writing */
+	int err;		/* why fd could not be opened, 0 or -errno */
 };
 
 /* Not opened yet: process_vm_readv only. */

@@ -4,6 +4,8 @@
  * recorded.  Skipped (77) where ptrace is forbidden.
  */
 #include "config.h"
+#include "base/clock.h"
+#include "engine/supervisor.h"
 #include "engine_target.h"
 #include "syscalls/syscalls.h"
 #include <check.h>
@@ -17,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <tracer/error.h>
@@ -144,6 +145,58 @@ START_TEST(root_records)
 	ck_assert_int_eq(call->ret, 0);
 	ck_assert_int_eq(engine_run_piece(call, 1, 0)->len, 14);
 	ck_assert_mem_eq(engine_run_piece(call, 1, 0)->bytes, "fx_end\0exit\0000", 14);
+}
+END_TEST
+
+struct engine {
+	struct supervisor sup;
+};
+
+static uint64_t exec_seen;
+
+static void exec_note(struct supervisor *s, struct sup_task *t)
+{
+	(void)t;
+	exec_seen = clock_ticks(s->out.clock);
+}
+
+static void exec_note_told(struct supervisor *s, struct sup_task *t)
+{
+	exec_note(s, t);
+	sup_event_engine(s, t, "something");
+}
+
+static const struct sup_hooks exec_hooks = { .on_exec = exec_note }, exec_told_hooks = { .on_exec = exec_note_told };
+static const struct sup_hooks *hooks;
+
+static int hooked_open(const struct engine_config *cfg, struct engine **out)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int rc = e ? sup_init(&e->sup, cfg, hooks) : -ENOMEM;
+
+	if (rc == 0)
+		*out = e;
+	else
+		free(e);
+	return rc;
+}
+
+/* What a larger engine does at the exec is not the program's time: the execve has ended before.  The twin: who
+ * tells of something there makes it end after that, since nothing may be told out of order. */
+START_TEST(exec_end)
+{
+	struct engine_ops ops = *engine_lookup("ptrace");
+	const struct tracer_ev_call *call;
+
+	hooks = _i ? &exec_told_hooks : &exec_hooks;
+	ops.open = hooked_open;
+	r.ops = &ops;
+	RUN("fx_end", "exit", "0");
+	run_ok();
+	call = engine_run_call(&r, "execve");
+	ck_assert_ptr_nonnull(call);
+	ck_assert_uint_ge(call->head.time, call->start);
+	ck_assert_int_eq(call->head.time > exec_seen, _i);
 }
 END_TEST
 
@@ -602,6 +655,7 @@ static Suite *suite(void)
 	tcase_add_test(c, ignored_signals_do_not_kill);
 	tcase_add_test(c, start_errors);
 	tcase_add_test(c, root_records);
+	tcase_add_loop_test(c, exec_end, 0, 2);
 	tcase_add_test(c, counts_only);
 	tcase_add_test(c, captures);
 	tcase_add_test(c, bad_pointers);
