@@ -198,7 +198,7 @@ bool boot_start(struct inproc *e, struct sup_task *t, const char **why)
 		return false;
 	}
 	if (!e->vdso_room || !auxv_load(t, regs.r.rsp, &av)) {
-		*why = "it has no vDSO with room for the loader";
+		*why = t->base.group->mem.fd < 0 ? "its memory may not be read" : "it has no vDSO with room for the loader";
 		return false;
 	}
 	if (!path_leads_here(e, t)) {

@@ -35,6 +35,18 @@ if [ $inproc = 0 ]; then
 		[ "$(grep -c 'traced by stops: the agent could not be mapped: Permission' "$dir/err")" = 1 ] && pass ||
 			fail "lines: $(cat "$dir/err")"
 		has "count" "fall-backs *6$" "$dir/err"
+
+		# What may be executed and not read has no other reason; the twin may be read.
+		chmod 755 "$dir"
+		for mode in 111 755; do
+			cp /bin/true "$dir/$mode" && chmod $mode "$dir/$mode"
+			setpriv --reuid 65534 --clear-groups "$tracer" --engine inproc -o /dev/null "$dir/$mode" 2>"$dir/err"
+			case $mode:$? in
+			111:0) has "not readable" "by stops: its memory may not be read" "$dir/err" ;;
+			755:0) hasnt "readable" "by stops" "$dir/err" ;;
+			*) echo "another user cannot run tracer here" ;;
+			esac
+		done
 	}
 
 	"$tracer" -q -o "$dir/o" "$tracer" --engine inproc -o "$dir/o2" true >"$dir/out" 2>"$dir/err"

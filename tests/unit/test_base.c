@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <tracer/error.h>
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/log.h"
@@ -31,6 +32,28 @@ static void keep_message(void *ctx, int level, const char *message)
 {
 	snprintf(ctx, 64, "%d:%s", level, message);
 }
+
+/* What to do is told of errors that have a limit behind them, and of no others. */
+START_TEST(error_advice)
+{
+	static const struct { int err; const char *text; } rows[] = {
+		{ -EMFILE, "Too many open files; raise the limit on open files (ulimit -n)" },
+		{ -ENFILE, "Too many open files in system; the whole system has no open files left (fs.file-max)" },
+		{ -ENOENT, "No such file or directory" },
+		{ -TRACER_ERR_ENGINE, "the engine cannot work here" },
+		{ 0, "success" },
+	};
+	char text[160];
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_format(rows[i].err, text, sizeof(text));
+		ck_assert_str_eq(text, rows[i].text);
+	}
+	ck_assert_ptr_nonnull(err_advice(-EAGAIN));
+	ck_assert_ptr_nonnull(err_advice(-ENOMEM));
+	ck_assert_ptr_null(err_advice(-EACCES));
+}
+END_TEST
 
 START_TEST(log_levels)
 {
@@ -343,6 +366,6 @@ END_TEST
 int main(void)
 {
 	return unit_run("base", (const TTest *const[]){
-		error_texts, log_levels, strbuf_numbers, strbuf_limit, strbuf_grows_and_keeps, hash_model,
+		error_texts, error_advice, log_levels, strbuf_numbers, strbuf_limit, strbuf_grows_and_keeps, hash_model,
 		hash_iterate_and_delete, hash_of_bytes, parse_numbers, parse_durations, counts, utf8_all, json_text, NULL });
 }
