@@ -88,6 +88,7 @@ static void run(struct engine_run *r)
 {
 	r->cfg.limits = r->limits;
 	ck_assert_int_eq(ring_set_new(&r->cfg.rings, 64), 0);
+	ring_set_set_clock(r->cfg.rings, r->cfg.clock);	/* as a session does: records of all rings by time */
 	ck_assert_int_eq(pthread_create(&r->consumer, NULL, consume, r), 0);
 	r->err = r->ops->open(&r->cfg, &r->engine);
 	if (!r->err)
