@@ -152,7 +152,7 @@ void sup_task_detach(struct supervisor *s, struct sup_task *t, int sig)
 	sup_event_exit(s, t, 0, TRACER_EVF_DETACHED, NULL);
 	if (t->base.tid == t->base.group->pid)
 		s->detached++;
-	task_del(&s->tasks, &t->base);
+	sup_task_del(s, t);
 }
 
 /* The next task in a state that can be let go as it is, or NULL. */

@@ -27,6 +27,16 @@ void sup_task_free(void *ctx, struct tracee *task, struct tgroup *group)
 		free(((struct sup_task *)task)->enter);
 }
 
+/* The last task of a process takes with it what an engine keeps for that. */
+void sup_task_del(struct supervisor *s, struct sup_task *t)
+{
+	struct sup_group *g = sup_group_of(t);
+
+	if (g && g->base.tasks == 1 && s->hooks && s->hooks->on_group_free)
+		s->hooks->on_group_free(s, g);
+	task_del(&s->tasks, &t->base);
+}
+
 /* A fresh entry; the buffer of a recycled one is kept. */
 static struct sup_task *task_new(struct supervisor *s, pid_t tid, enum tracee_state state)
 {
@@ -203,7 +213,7 @@ static void untold_adopt(struct supervisor *s, struct sup_task *t)
 		pid = st.tgid;
 	if (!group_join(s, t, pid, NULL)) {
 		tracee_detach(t->base.tid, 0);
-		task_del(&s->tasks, &t->base);
+		sup_task_del(s, t);
 		return;
 	}
 	sup_event_task(s, t, s->fork_parent, pid == t->base.tid ? 0 : CLONE_VM | CLONE_THREAD, 0, s->now);
@@ -255,7 +265,7 @@ static void leader_replace(struct supervisor *s, struct sup_task *leader, struct
 	f->enter = enter;
 	f->enter_cap = cap;
 	f->in_call = f->forking = false;
-	task_del(&s->tasks, &f->base);
+	sup_task_del(s, f);
 }
 
 /* All threads but the one that executed are gone.  Their own deaths, where the
@@ -363,8 +373,6 @@ static void death_tell(struct supervisor *s, struct sup_task *t, int status, con
 
 void sup_death(struct supervisor *s, struct sup_task *t, int status, const struct rusage *usage)
 {
-	struct sup_group *g = sup_group_of(t);
-
 	if (t->base.state == TRACEE_UNTOLD) {
 		t->status = status;
 		return;
@@ -372,8 +380,6 @@ void sup_death(struct supervisor *s, struct sup_task *t, int status, const struc
 	if (t->base.state != TRACEE_GONE)
 		death_tell(s, t, status, usage);
 	sup_call_reset(s, t);
-	if (g->base.tasks == 1 && s->hooks && s->hooks->on_group_free)
-		s->hooks->on_group_free(s, g);
-	task_del(&s->tasks, &t->base);
+	sup_task_del(s, t);
 	sup_untold_check(s);
 }

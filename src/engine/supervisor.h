@@ -211,6 +211,7 @@ void sup_untold_add(struct supervisor *s, pid_t tid, int status);
 void sup_untold_check(struct supervisor *s);
 void sup_exec_stop(struct supervisor *s, struct sup_task *t);
 void sup_death(struct supervisor *s, struct sup_task *t, int status, const struct rusage *usage);
+void sup_task_del(struct supervisor *s, struct sup_task *t);
 void sup_task_free(void *ctx, struct tracee *task, struct tgroup *group);
 /* A root or an attached task; NULL: too many. */
 struct sup_task *sup_task_start(struct supervisor *s, pid_t tid, pid_t pid, enum tracee_state state);

@@ -656,6 +656,8 @@ int main(int argc, char **argv)
 			r.inproc, r.stops, r.helper, r.restarts, r.cut, r.differ);
 	}
 	ring_set_free(r.rings);
+	for (unsigned i = 0; i < r.ntasks; i++)
+		free(r.tasks[i].places);
 	free(r.tasks);
 	fflush(r.out);
 	if (r.differ)

@@ -40,6 +40,9 @@ core_kib() {
 	(cd "$dir/cores" && ulimit -c unlimited 2>/dev/null && "$run" "$@" sh -c 'kill -ABRT $$' >/dev/null)
 	find "$dir/cores" -type f -printf '%s\n' | awk '{ n += $1 } END { print int(n / 1024) }'
 }
+# (what a sanitizer is built into has no cores by default, and hands that limit on)
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}disable_coredump=0
+export ASAN_OPTIONS
 native=$(core_kib)
 for engine in ptrace auto; do
 	got=$(core_kib "$tracer" -q --engine $engine -o "$dir/t.txt")
