@@ -242,13 +242,22 @@ void sup_untold_check(struct supervisor *s)
 
 /* ---- exec ---- */
 
+/* What the task recorded itself is complete before its end, and its end is later than that: a record that is
+ * still open is handed out once its ring is closed, and the end must not be seen before. */
+static void records_end(struct supervisor *s, struct sup_task *t)
+{
+	if (!s->hooks || !s->hooks->on_death)
+		return;
+	s->hooks->on_death(s, t);
+	s->now = clock_ticks(s->out.clock);
+}
+
 /* A thread that another one's execve ended. */
 static void task_supersede(struct supervisor *s, struct sup_task *t)
 {
 	sup_call_flush(s, t);
+	records_end(s, t);
 	sup_event_exit(s, t, 0, TRACER_EVF_SUPERSEDED, NULL);
-	if (s->hooks && s->hooks->on_death)
-		s->hooks->on_death(s, t);
 }
 
 /* The leader is gone and its tid belongs to the thread that called execve: what
@@ -355,20 +364,20 @@ static bool superseded(const struct sup_task *t)
 
 static void death_tell(struct supervisor *s, struct sup_task *t, int status, const struct rusage *usage)
 {
-	bool leader = t->base.tid == t->base.group->pid;
+	bool leader = t->base.tid == t->base.group->pid, told;
 	uint16_t flags = superseded(t) ? TRACER_EVF_SUPERSEDED : 0;
 
 	t->base.state = TRACEE_RUNNING;	/* nothing of it can be read any more */
 	if (t->forking)
 		s->fork_parent = t->base.tid;
 	/* nothing was told of a root that never executed */
-	if (t->base.tid != s->root || s->root_execed) {
+	told = t->base.tid != s->root || s->root_execed;
+	if (told)
 		sup_call_flush(s, t);
+	records_end(s, t);
+	if (told)
 		sup_event_exit(s, t, status, flags, leader ? usage : NULL);
-	}
 	root_death(s, t, status);
-	if (s->hooks && s->hooks->on_death)
-		s->hooks->on_death(s, t);
 }
 
 void sup_death(struct supervisor *s, struct sup_task *t, int status, const struct rusage *usage)

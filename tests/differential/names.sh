@@ -10,11 +10,14 @@ echo first >in
 mkdir sub other
 cp in other/in
 
-# Tasks by the order of their births, each with its calls on descriptors in their order; addresses and inodes aside.
+# Tasks by the order of their births, which is that of their numbers, each with its calls on descriptors in
+# their order; addresses and inodes aside.
 lines() {
-	awk '{
-		if (!($1 in number)) number[$1] = ++tasks
-		$1 = "T" number[$1]
+	cut -d' ' -f1 "$1" | grep -a '^[0-9]*$' | sort -nu >"$dir/tasks"
+	awk -v file="$dir/tasks" 'BEGIN { while ((getline tid <file) > 0) number[tid] = ++tasks }
+	{
+		if ($1 in number) $1 = "T" number[$1]
+		else $0 = "T0 " $0
 		gsub(/0x[0-9a-f]+/, "P")
 		gsub(/:\[[0-9]+\]/, ":[ID]")
 		print

@@ -42,7 +42,8 @@ core_kib() {
 }
 # (what a sanitizer is built into has no cores by default, and hands that limit on)
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}disable_coredump=0
-export ASAN_OPTIONS
+TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}disable_coredump=0
+export ASAN_OPTIONS TSAN_OPTIONS
 native=$(core_kib)
 for engine in ptrace auto; do
 	got=$(core_kib "$tracer" -q --engine $engine -o "$dir/t.txt")
