@@ -84,9 +84,10 @@ static int task_number(struct run *r, int64_t tid)
 	return -1;
 }
 
-static void print_value(struct run *r, int64_t v)
+/* Numbers of tasks differ from run to run; flags and sizes may be equal to one. */
+static void print_value(struct run *r, int64_t v, bool pid)
 {
-	int task = v > 1 && v < 1 << 22 ? task_number(r, v) : -1;
+	int task = pid && v > 1 ? task_number(r, v) : -1;
 
 	if (v >= 1ll << 32 && v < 1ll << 47)
 		fprintf(r->out, "P");
@@ -165,15 +166,16 @@ static void print_call(struct run *r, const struct tracer_ev_call *c)
 {
 	char name[24];
 	const uint8_t *p = (const uint8_t *)&c->args[c->nargs];
+	const struct syscall_desc *d = syscall_lookup(c->head.abi, c->head.nr);
 
 	fprintf(r->out, "T%d %s%s(", task_number(r, c->head.tid), syscall_name(c->head.abi, c->head.nr, name),
 		c->head.kind == TRACER_EV_ENTER ? "!" : "");
 	for (unsigned i = 0; i < c->nargs; i++) {
 		fputs(i ? "," : "", r->out);
-		print_value(r, (int64_t)c->args[i]);
+		print_value(r, (int64_t)c->args[i], d && d->args[i] == ARG_PID);
 	}
 	fputs(")=", r->out);
-	print_value(r, c->ret);
+	print_value(r, c->ret, d && d->ret == RET_PID);
 	for (unsigned i = 0; i < c->ncaptures; i++) {
 		const struct tracer_capture *cap = (const void *)p;
 
