@@ -179,8 +179,19 @@ static const char *crowded(struct sup_task *t, const struct arch_regs *regs)
 	return limits_memory(t, regs) ? "it limits its memory" : regs->r.rax == SYS_mlockall ? "it locks its memory" : NULL;
 }
 
+/* It makes a task that no tracer gets, and that would run what is patched with the registers of its parent. */
+static bool makes_untraced(const struct sup_task *t, const struct arch_regs *regs)
+{
+	uint64_t flags = regs->r.rdi;
+
+	if (regs->r.rax == SYS_clone3)
+		return mem_read(&t->base.group->mem, regs->r.rdi, &flags, sizeof(flags)) == sizeof(flags) &&
+		       flags & CLONE_UNTRACED;
+	return regs->r.rax == SYS_clone && flags & CLONE_UNTRACED;
+}
+
 /* The reason why the agent cannot go on after this call, or NULL. */
-static const char *conflict(const struct inproc *e, const struct arch_regs *regs)
+static const char *conflict(const struct inproc *e, const struct sup_task *t, const struct arch_regs *regs)
 {
 	uint64_t nr = regs->r.rax, arg = regs->r.rdi;
 
@@ -196,6 +207,8 @@ static const char *conflict(const struct inproc *e, const struct arch_regs *regs
 		       arg == PR_SECCOMP ? "it puts itself under seccomp" : NULL;
 	if (nr == NR_SECCOMP)
 		return "it puts itself under seccomp";
+	if (makes_untraced(t, regs))
+		return "it makes a task that cannot be traced (CLONE_UNTRACED)";
 	return NULL;
 }
 
@@ -380,7 +393,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	}
 	/* first: whatever the reason may be, what is patched must be known to be put back */
 	learnt = trap_learn(e, t, regs.r.gs_base);
-	why = conflict(e, &regs);
+	why = conflict(e, t, &regs);
 	if (!why && !learnt)
 		why = "it changed the gs register";
 	if (!why && (regs.r.cs != USER_CS || info->si_arch != AUDIT_ARCH_X86_64))
