@@ -145,6 +145,7 @@ struct inproc_group {
 };
 
 struct inproc_task {
+	bool trap_due;			/* the dispatch's SIGSYS is still to come */
 	uint8_t mode;			/* enum inproc_mode */
 	bool have_slot;
 	uint32_t slot;

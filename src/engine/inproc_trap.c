@@ -80,6 +80,14 @@ bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base)
 
 /* ---- fall-back ---- */
 
+/* It has trapped, and our interrupt came before its SIGSYS. */
+static bool trap_pending(const struct sup_task *t)
+{
+	struct proc_status st;
+
+	return proc_status_load(t->base.tid, &st) == 0 && st.pending >> (SIGSYS - 1) & 1;
+}
+
 void trap_leave(struct inproc *e, struct sup_task *t)
 {
 	struct inproc_task *it = inproc_of(t);
@@ -106,6 +114,7 @@ void trap_leave(struct inproc *e, struct sup_task *t)
 	}
 	signal_settle(e, t);
 	trap_arm(e, t, false);
+	it->trap_due = trap_pending(t);
 	it->mode = INPROC_OFF;
 }
 
@@ -212,33 +221,6 @@ static const char *conflict(const struct inproc *e, const struct sup_task *t, co
 	return NULL;
 }
 
-/* The call is made again, with nothing in its way. */
-static void call_again(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
-{
-	regs->r.rip -= 2;
-	regs->r.orig_rax = (unsigned long long)-1ll;
-	if (inproc_of(t)->mm->attached)
-		regs->r.gs_base = 0;
-	tracee_regs_set(t->base.tid, regs);
-	trap_arm(e, t, false);
-	inproc_of(t)->mode = INPROC_OFF;
-}
-
-static void make_room(struct inproc *e, struct sup_task *t, struct arch_regs *regs, const char *why)
-{
-	struct inproc_site *site;
-
-	trap_fall_back(e, t, why);
-	/* not from one of our stubs, which go as well */
-	site = mm_stub_lookup(inproc_of(t)->mm, regs->r.rip - 2);
-	if (site)
-		regs->r.rip = site->at + 2;
-	call_again(e, t, regs);
-	remote_unmap(e, t);
-}
-
-/* ---- the trap ---- */
-
 /* SIGSYS may have been blocked; the kernel has just unblocked it.  Whether it was is not told, but
  * who blocks everything else that can be blocked had it blocked. */
 static void mask_restore(struct sup_task *t)
@@ -251,6 +233,54 @@ static void mask_restore(struct sup_task *t)
 	if ((mask | never | libc | sys) == all)
 		tracee_mask_set(t->base.tid, mask | sys);
 }
+
+/* The call is made again, with nothing in its way. */
+static void call_again(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	regs->r.rip -= 2;
+	regs->r.orig_rax = (unsigned long long)-1ll;
+	if (inproc_of(t)->mm->attached)
+		regs->r.gs_base = 0;
+	tracee_regs_set(t->base.tid, regs);
+	trap_arm(e, t, false);
+	inproc_of(t)->mode = INPROC_OFF;
+}
+
+/* The same, not from one of our stubs, which may go. */
+static void site_again(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	const struct inproc_site *site = mm_stub_lookup(inproc_of(t)->mm, regs->r.rip - 2);
+
+	if (site)
+		regs->r.rip = site->at + 2;
+	call_again(e, t, regs);
+}
+
+static void make_room(struct inproc *e, struct sup_task *t, struct arch_regs *regs, const char *why)
+{
+	trap_fall_back(e, t, why);
+	site_again(e, t, regs);
+	remote_unmap(e, t);
+}
+
+/* The trap of a task that has left since: nobody else knows what that signal is. */
+static bool late_trap(struct inproc *e, struct sup_task *t)
+{
+	struct inproc_task *it = inproc_of(t);
+	struct arch_regs regs;
+
+	if (!it->trap_due)
+		return false;
+	it->trap_due = false;
+	if (tracee_regs_load(t->base.tid, &regs) == 0) {
+		mask_restore(t);
+		site_again(e, t, &regs);
+	}
+	sup_resume(&e->sup, t, 0);
+	return true;
+}
+
+/* ---- the trap ---- */
 
 static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 {
@@ -313,6 +343,12 @@ static bool action_lost(const struct sup_task *t)
 	return !(known >> (SIGSYS - 1) & 1);
 }
 
+/* To ignore a signal takes it from whoever has it before him: another thread's trap would be lost, and its call. */
+static bool ignored_by_many(const struct sup_task *t, const struct inproc_group *g)
+{
+	return g->action[0] == (uint64_t)(uintptr_t)SIG_IGN && inproc_of(t)->mm->refs > 1;
+}
+
 /* What the agent is to do before the call that trapped. */
 static void orders_set(const struct inproc *e, struct sup_task *t, const struct arch_regs *regs)
 {
@@ -321,7 +357,7 @@ static void orders_set(const struct inproc *e, struct sup_task *t, const struct 
 	uint64_t at = task_block_at(inproc_of(t)), mask;
 	uint32_t orders = 0;
 
-	if (g && g->own && action_lost(t)) {
+	if (g && g->own && !ignored_by_many(t, g) && action_lost(t)) {
 		orders |= AGENT_ORDER_SIGSYS;
 		task_mem_write(t, at + offsetof(struct agent_block, sigsys), g->action, sizeof(g->action));
 		if (g->action[0] != (uint64_t)(uintptr_t)SIG_IGN && tracee_mask_load(t->base.tid, &mask) == 0)
@@ -381,8 +417,10 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	const char *why;
 	bool learnt;
 
-	if (info->si_code != SYS_USER_DISPATCH_CODE || it->mode == INPROC_OFF)
+	if (info->si_code != SYS_USER_DISPATCH_CODE)
 		return false;
+	if (it->mode == INPROC_OFF)
+		return late_trap(e, t);
 	if (tracee_regs_load(t->base.tid, &regs) < 0)
 		return true;
 	mask_restore(t);
