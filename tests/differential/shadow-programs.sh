@@ -39,7 +39,7 @@ is_known() {
 # Programs that may go on by stops, and the reason that the engine has to give.  NAME: REASON (ERE), one a line.
 expected_fallbacks='
 user-not-dumpable: hides the memory of its children
-unshare and chroot: the agent could not be mapped: No such file
+unshare and chroot: its /proc does not show the tracer
 '
 
 # The first reason of a process that was traced by stops and should not have been.
