@@ -189,16 +189,29 @@ static void area_add(struct inproc_sites *s, uint64_t base, uint64_t size)
 		s->areas[s->nareas++] = (struct inproc_area){ base, (uint32_t)size, 0 };
 }
 
-/* The image's own room, and what the executable's last page of text leaves. */
-static void areas_init(const struct inproc *e, struct inproc_mm *mm)
+/* Nothing is there yet: a patched copy of the file has its stubs in the same place. */
+static bool unused(struct sup_task *t, uint64_t at, uint64_t size)
 {
-	uint64_t end = (mm->text_end + 15) & ~15ull;
+	uint8_t now[PAGE];
+
+	if (size > sizeof(now) || mem_read(&t->base.group->mem, at, now, size) != (ssize_t)size)
+		return false;
+	for (uint64_t i = 0; i < size; i++)
+		if (now[i])
+			return false;
+	return true;
+}
+
+/* The image's own room, and what the executable's last page of text leaves. */
+static void areas_init(const struct inproc *e, struct inproc_mm *mm, struct sup_task *t)
+{
+	uint64_t end = (mm->text_end + 15) & ~15ull, size = ((end + PAGE - 1) & ~(uint64_t)(PAGE - 1)) - end;
 
 	if (mm->sites->nareas)
 		return;
 	area_add(mm->sites, mm->image + e->arena->stubs_at, AGENT_STUBS_SIZE);
-	if (mm->text_end && !in_reach(mm->image, mm->text_end))
-		area_add(mm->sites, end, ((end + PAGE - 1) & ~(uint64_t)(PAGE - 1)) - end);
+	if (mm->text_end && !in_reach(mm->image, mm->text_end) && unused(t, end, size))
+		area_add(mm->sites, end, size);
 }
 
 static struct inproc_area *area_lookup(struct inproc_mm *mm, uint64_t near)
@@ -343,7 +356,7 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *m
 		return false;
 	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
 		return false;
-	areas_init(e, mm);
+	areas_init(e, mm, t);
 	area = area_get(mm, t, at);
 	if (!area || patch_build(&code, p, area->base + area->used) < 0)
 		return false;

@@ -66,4 +66,16 @@ if library one.so 121 && library two.so 124; then
 		fail "a changed library: $(calls getpgid) $(calls getsid), not $expected"
 	[ "$(figure "patched copies of files")" -ge 3 ] && pass || fail "no copy of the library was made"
 fi
+
+# ---- sites that are met in a program that a copy is made of already, out of reach of the image ----
+if ${CC:-cc} -O1 -no-pie -o "$dir/places" "$srcdir/fixtures/fx_places.c" 2>"$dir/err"; then
+	sleep 3
+	text='i=0; while [ $i -lt 25 ]; do $0; i=$((i + 1)); done; $0 more; $0 more'
+	engine=ptrace count sh -c "$text" "$dir/places"
+	expected="$(calls getppid) $(calls getuid)"
+	count sh -c "$text" "$dir/places"
+	[ "$(sort "$dir/out" | uniq -c | tr -d '\n')" = "     27 ok" ] && pass || fail "places: $(sort "$dir/out" | uniq -c)"
+	[ "$(calls getppid) $(calls getuid)" = "$expected" ] && pass || fail "places: $(calls getppid) $(calls getuid), not $expected"
+	[ "$(figure "patched copies of files")" -ge 3 ] && pass || fail "no copy of the program was made"
+fi
 finish
