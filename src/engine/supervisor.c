@@ -42,6 +42,7 @@
 #define WAKE_SIGNAL (SIGRTMAX - 3)
 #define WAKE_NS 5000000		/* between two wake-up signals */
 #define PARKED_SLEEP_NS 200000	/* between two looks for room, while a task is parked */
+#define TURN_EVERY 16u
 #define BACKLOG_END_NS 5000000000ull	/* longest wait for room at the end */
 
 /* ---- wake-up ---- */
@@ -407,13 +408,29 @@ static void room_look(struct supervisor *s)
 		sup_park_retry(s);
 }
 
+/* wait4() tells of the latest tasks first.  Where those stop again and again the others would wait for ever, so
+ * every few stops it is the turn of another one, in their order in the table. */
+static pid_t stop_wait(struct supervisor *s, int *status, bool block, struct rusage *usage)
+{
+	const struct tracee *t = NULL;
+	pid_t tid;
+
+	if (++s->steps % TURN_EVERY == 0) {
+		t = task_next(&s->tasks, &s->turn);
+		if (!t)
+			s->turn = 0;
+	}
+	tid = t ? tracee_wait(t->tid, status, false, usage) : 0;
+	return tid > 0 ? tid : tracee_wait(-1, status, block, usage);
+}
+
 int sup_step(struct supervisor *s, bool wait)
 {
 	bool block = wait && !waiting_for_room(s);
 	struct timespec nap = { 0, PARKED_SLEEP_NS };
 	struct rusage usage;
 	int status;
-	pid_t tid = tracee_wait(-1, &status, block, &usage);
+	pid_t tid = stop_wait(s, &status, block, &usage);
 
 	if (tid > 0) {
 		s->now = clock_ticks(s->out.clock);

@@ -148,6 +148,8 @@ struct supervisor {
 	uint8_t special[TRACER_ABIS][ENGINE_CALLS_MAX];	/* enum sup_special */
 	uint64_t stats[ENGINE_STATS];
 	uint64_t now;			/* ticks when the latest wait returned */
+	unsigned steps;			/* waits */
+	size_t turn;			/* place in the table of tasks: whose turn is next */
 	uint64_t options;		/* PTRACE_O_* of new tracees */
 	bool attach;			/* -p: roots were running before */
 	bool filter;			/* a seccomp filter decides what stops */
