@@ -270,7 +270,7 @@ static void trim(const char **p, size_t *n)
 static int header_parse(const char *item, size_t n, int (*add)(void *, const char *, const char *), void *ctx,
 			char *why, size_t whylen)
 {
-	const char *eq = memchr(item, '=', n), *v = eq + 1;
+	const char *eq = memchr(item, '=', n), *v;
 	size_t name_len, value_len;
 	char name[128], value[8192];
 
@@ -278,6 +278,7 @@ static int header_parse(const char *item, size_t n, int (*add)(void *, const cha
 		snprintf(why, whylen, "header without '=' (expected NAME=VALUE,NAME=VALUE)");
 		return -TRACER_ERR_USAGE;
 	}
+	v = eq + 1;
 	name_len = (size_t)(eq - item);
 	value_len = (size_t)(item + n - v);
 	trim(&item, &name_len);

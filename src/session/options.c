@@ -6,7 +6,6 @@
  */
 #include "config.h"
 #include "session/options.h"
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +81,12 @@ const char *tracer_option_nearest(const char *name)
 
 #define OWN_PREFIX "TRACER_"
 
+/* toupper() asks the embedding program's locale, and a Turkish one has another idea of i. */
+static char environ_char(char c)
+{
+	return c == '-' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 void tracer_option_environ_name(const struct tracer_option *row, char *buf, size_t size)
 {
 	size_t n;
@@ -91,8 +96,8 @@ void tracer_option_environ_name(const struct tracer_option *row, char *buf, size
 		return;
 	}
 	n = (size_t)snprintf(buf, size, OWN_PREFIX "%s", row->name);
-	for (size_t i = 7; i < n && i < size; i++)
-		buf[i] = buf[i] == '-' ? '_' : (char)toupper((unsigned char)buf[i]);
+	for (size_t i = sizeof(OWN_PREFIX) - 1; i < n && i < size; i++)
+		buf[i] = environ_char(buf[i]);
 }
 
 /* --- values ---------------------------------------------------------------------------------- */

@@ -26,7 +26,6 @@
 #define PATH_LIMIT 4096u
 #define VECTOR_LIMIT 64u
 #define CALL_LIMIT 16384u
-#define GRACE_NS 2000000000ull		/* after an abort: for what is not the network */
 
 /* --- open ------------------------------------------------------------------------------------------- */
 

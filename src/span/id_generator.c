@@ -55,8 +55,10 @@ static void random_bytes(void *p, size_t n)
 
 static bool all_zero(const uint8_t *p, size_t n)
 {
-	while (n && !*p)
-		p++, n--;
+	while (n && !*p) {
+		p++;
+		n--;
+	}
 	return n == 0;
 }
 

@@ -458,10 +458,11 @@ static void add_end(struct span *s, int status)
 
 static void add_argv(struct span *s, const struct image *img)
 {
-	const char *p = img->argv, *end = p + img->argv_len;
+	const char *p = img->argv, *end;
 
 	if (!p)
 		return;
+	end = p + img->argv_len;
 	span_open_array(s, SPAN_KEY_PROCESS_COMMAND_ARGS);
 	while (p < end) {
 		size_t n = strnlen(p, (size_t)(end - p));

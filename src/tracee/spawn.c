@@ -69,11 +69,11 @@ static int user_set(const struct child *c)
 /* What execvp() does with a file that has no #! line: the shell reads it. */
 static void script_run(const struct spawn_plan *p)
 {
-	static char shell[] = "/bin/sh";
+	static const char shell[] = "/bin/sh";
 	char *args[SCRIPT_ARGS_MAX];
 	size_t n = 0;
 
-	args[n++] = shell;
+	args[n++] = (char *)shell;
 	args[n++] = (char *)p->file;
 	for (char *const *a = p->argv + (p->argv[0] != NULL); *a && n < SCRIPT_ARGS_MAX - 1; a++)
 		args[n++] = *a;
