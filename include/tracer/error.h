@@ -8,6 +8,10 @@
 
 #define TRACER_API __attribute__((visibility("default")))
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum tracer_error {
 	TRACER_ERR_BASE = 4096,		/* above every errno */
 	TRACER_ERR_USAGE,		/* an option or its value is wrong */
@@ -22,5 +26,9 @@ enum tracer_error {
 
 /* Text for a negative return value of this library; never NULL, static. */
 TRACER_API const char *tracer_strerror(int err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

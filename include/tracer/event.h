@@ -38,7 +38,7 @@ enum tracer_event_kind {
 	TRACER_EV_CLOCK,	/* struct tracer_ev_clock: calibration point */
 	TRACER_EV_LOST,		/* struct tracer_ev_lost: records that were not written */
 	TRACER_EV_ENGINE,	/* struct tracer_ev_text: a task changed its way of being traced, and why */
-	TRACER_EV_CONTEXT,	/* struct tracer_ev_context: trace context that tracer gave, or that a program has */
+	TRACER_EV_CONTEXT,	/* struct tracer_ev_context: trace context that we gave, or a program has */
 	TRACER_EV_MAP,		/* struct tracer_ev_map: code of a file was mapped */
 	TRACER_EV_KINDS
 };
@@ -61,7 +61,7 @@ enum tracer_abi {
 #define TRACER_EVF_ROOT		0x0080u	/* task: the program that the user named */
 #define TRACER_EVF_STOP		0x0100u	/* signal: a group-stop, not a delivery */
 #define TRACER_EVF_SUPERSEDED	0x0200u	/* exit: thread gone because another one called execve */
-#define TRACER_EVF_HIDDEN	0x0400u	/* call: state-keeping only (outside the selection); no sink sees it */
+#define TRACER_EVF_HIDDEN	0x0400u	/* call: for state alone, outside the selection; no sink sees it */
 
 /* Head of every record, 24 bytes. */
 struct tracer_event {
@@ -80,7 +80,7 @@ struct tracer_ev_call {
 	uint64_t start;		/* ticks at entry; head.time >= start */
 	int64_t ret;		/* raw return value, negative errno on error */
 	uint64_t ip;		/* address behind the syscall instruction, 0 unknown */
-	uint64_t caller;	/* return address of the function around it, 0 unknown (as yet in every engine) */
+	uint64_t caller;	/* return address of the function around it, 0 unknown (as yet always) */
 	uint8_t nargs;		/* <= TRACER_ARGS_MAX */
 	uint8_t ncaptures;	/* <= TRACER_CAPTURES_MAX */
 	uint16_t reserved0;
@@ -203,8 +203,9 @@ struct tracer_ev_clock {
 
 enum tracer_context_what {
 	TRACER_CONTEXT_RUN = 1,	/* trace and root span of the run, as in TRACEPARENT; before all else */
-	TRACER_CONTEXT_IMAGE,	/* behind an exec: the process span's id, as the new image finds it in TRACEPARENT;
-				   parent_id where TRACEPARENT named another span than the process was given, else 0 */
+	TRACER_CONTEXT_IMAGE,	/* behind an exec: the process span's id, as the new image finds it in
+				   TRACEPARENT; parent_id where TRACEPARENT named another span than the
+				   process was given, else 0 */
 	TRACER_CONTEXT_THREAD,	/* from here on this is the thread's active span; all zero: none */
 	TRACER_CONTEXT_PROCESS,	/* payload: what the process tells of itself (a ProcessContext message) */
 	TRACER_CONTEXTS
@@ -227,6 +228,7 @@ struct tracer_ev_lost {
 	uint64_t count;
 };
 
+#ifndef __cplusplus
 _Static_assert(sizeof(struct tracer_event) == 24, "event head is ABI");
 _Static_assert(sizeof(struct tracer_ev_call) == 64, "call record is ABI");
 _Static_assert(sizeof(struct tracer_capture) == 8, "capture head is ABI");
@@ -237,6 +239,7 @@ _Static_assert(sizeof(struct tracer_ev_signal) == 48, "signal record is ABI");
 _Static_assert(sizeof(struct tracer_ev_context) == 64, "context record is ABI");
 _Static_assert(sizeof(struct tracer_ev_map) == 104, "mapping record is ABI");
 _Static_assert(sizeof(struct tracer_ev_clock) == 56, "clock record is ABI");
+#endif
 
 #define TRACER_ALIGN8(n) (((n) + 7u) & ~(uint32_t)7u)
 

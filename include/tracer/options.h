@@ -4,6 +4,13 @@
  * environment, range errors, documentation and the checks of them are made
  * from its rows.  A value remembers where it came from, and a stronger origin
  * always wins, in whatever order values are set.
+ *
+ * The table is constant: any thread may read it.  A struct tracer_options
+ * belongs to its caller and has no lock: one thread at a time, and nobody
+ * changes it while a session uses it.  Texts that are handed in are copied.
+ * why and whylen: a buffer of the caller's for one line about what is wrong
+ * and what would be right, written only where the result is negative; 512
+ * bytes hold every line, a smaller buffer cuts it.
  */
 #ifndef TRACER_OPTIONS_H
 #define TRACER_OPTIONS_H
@@ -11,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <tracer/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum tracer_option_type {
 	TRACER_OPT_FLAG,	/* yes or no */
@@ -77,27 +88,37 @@ TRACER_API const char *tracer_option_nearest(const char *name);
 /* TRACER_OTLP_BATCH_SIZE for otlp-batch-size, cut to size; "" where the row has none. */
 TRACER_API void tracer_option_environ_name(const struct tracer_option *row, char *buf, size_t size);
 
+/* Values at their defaults; the caller's, until tracer_options_free().  -ENOMEM. */
 TRACER_API int tracer_options_new(struct tracer_options **out);
+/* NULL is legal. */
 TRACER_API void tracer_options_free(struct tracer_options *o);
 
-/* value NULL: the option stands without an argument.  -TRACER_ERR_USAGE: one
- * line in why says what is wrong and what would be right. */
+/* One option by its long name or alias.  value is text as on a command line, in the row's unit; NULL:
+ * the option stands without an argument.  A weaker origin than the present value's is checked and has
+ * no effect.  -TRACER_ERR_USAGE: unknown, or not a value of it (why says it); -ENOMEM. */
 TRACER_API int tracer_options_set(struct tracer_options *o, const char *name, const char *value,
 				  enum tracer_origin origin, char *why, size_t whylen);
-/* TRACER_* and OTEL_* of an environment.  A bad TRACER_* value is an error, a bad
- * OTEL_* value is passed to warn() and ignored, as the specification has it. */
+/* TRACER_* and OTEL_* of an environment (names, units and where they are specified: docs/environment.md).
+ * A bad TRACER_* value is an error, a bad OTEL_* value is passed to warn() (NULL: nobody is told) and
+ * ignored, as the specification has it.  The message is gone when warn() returns. */
 TRACER_API int tracer_options_load_environ(struct tracer_options *o, char *const *envp,
 					   void (*warn)(void *ctx, const char *message), void *ctx,
 					   char *why, size_t whylen);
-/* Presets and rules between options; call it once, after the last set. */
+/* Presets and rules between options; call it once, after the last set and before the session.
+ * -TRACER_ERR_USAGE: options that exclude each other. */
 TRACER_API int tracer_options_check(struct tracer_options *o, void (*warn)(void *ctx, const char *message),
 				    void *ctx, char *why, size_t whylen);
 
-/* Value as text ("" unset, "<redacted>" for secrets); cut to size.  Returns the origin. */
+/* Value as text, as tracer_options_set() would take it ("" unset, "<redacted>" for secrets); cut to size,
+ * with a NUL.  Returns the origin; of an unknown name TRACER_FROM_DEFAULT and "". */
 TRACER_API enum tracer_origin tracer_options_format(const struct tracer_options *o, const char *name,
 						    char *buf, size_t size);
 /* Where the value came from, in words: "option", "OTEL_BSP_SCHEDULE_DELAY", "perf-mode aggressive". */
 TRACER_API void tracer_options_format_origin(const struct tracer_options *o, const char *name,
 					     char *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
