@@ -1,4 +1,3 @@
-
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parts of the engines without a tracee: registry, seccomp filter (run by a
