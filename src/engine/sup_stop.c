@@ -44,6 +44,14 @@ void sup_resume(struct supervisor *s, struct sup_task *t, int sig)
 	tracee_resume(t->base.tid, resume_how(s, t), sig);
 }
 
+/* What the program that we start does before its exec, so that we need not stop it at each call of its
+ * preparations (spawn.h). */
+static bool start_stop(const struct supervisor *s, const struct sup_task *t, const siginfo_t *info)
+{
+	return t->base.tid == s->root && !s->root_execed && info->si_signo == SIGSTOP && info->si_code == SI_TKILL &&
+	       info->si_pid == s->root;
+}
+
 static void signal_stop(struct supervisor *s, struct sup_task *t, int sig)
 {
 	siginfo_t info;
@@ -51,6 +59,11 @@ static void signal_stop(struct supervisor *s, struct sup_task *t, int sig)
 	s->stats[ENGINE_STAT_SIGNAL_STOPS]++;
 	if (tracee_siginfo_load(t->base.tid, &info) < 0)
 		return;
+	if (start_stop(s, t, &info)) {
+		s->stats[ENGINE_STAT_SIGNAL_STOPS]--;	/* none of the program's */
+		sup_resume(s, t, 0);
+		return;
+	}
 	if (s->hooks && s->hooks->on_signal && s->hooks->on_signal(s, t, &info))
 		return;
 	sup_event_signal(s, t, sig, &info);

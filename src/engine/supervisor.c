@@ -365,8 +365,6 @@ static int launch(struct supervisor *s)
 	r = child_seize(s);
 	if (r < 0)
 		return r;
-	/* the trap is pending before the child can leave its read() */
-	tracee_interrupt(s->root);
 	s->hold_root = true;
 	r = spawn_start(&s->spawn);
 	while (r == 0 && !s->root_execed && !s->root_dead)

@@ -90,7 +90,7 @@ static void child_run(const struct child *c)
 	char go;
 	int r;
 
-	/* Before we are traced, when a call is no stop yet; all signals are blocked. */
+	/* Until it stops itself none of its calls is a stop; all signals are blocked. */
 	dispositions_set(p);
 	if (p->fds)
 		open_fds_set_private(p->fds, p->nfds);
@@ -110,6 +110,7 @@ static void child_run(const struct child *c)
 		child_fail(c, SPAWN_USER, r);
 	if (!p->no_handlers)
 		sigprocmask(SIG_SETMASK, mask, NULL);
+	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
 	execve(p->file, p->argv, p->envp);
 	if (errno == ENOEXEC)
 		script_run(p);

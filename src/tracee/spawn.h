@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starts the program that is to be traced: fork, wait in the child until the
- * parent has seized it, give back what the program would have inherited
- * without us, exec.
+ * Starts the program that is to be traced: fork, give back what the program
+ * would have inherited without us, wait in the child until the parent has
+ * seized it, stop, exec.
  *
- *	spawn_open()  ->  tracee_seize(s.pid)  ->  spawn_start()  ->  ... exec event
+ *	spawn_open()  ->  tracee_seize(s.pid)  ->  spawn_start()  ->  SIGSTOP that it sent itself, not to be delivered:
+ *	its next call is execve  ->  ... exec event
  *	... or the child's death  ->  spawn_error()  ->  spawn_close()
  */
 #ifndef TRACEE_SPAWN_H
