@@ -439,7 +439,14 @@ static enum tracee_resume resume_how(const struct supervisor *s, const struct su
 	return TRACEE_CONT;
 }
 
+/* What takes a while and does not depend on the program: it does not wait for that at its exec. */
+static void on_launch(struct supervisor *s)
+{
+	files_prepare_some(inproc_from(s));
+}
+
 static const struct sup_hooks hooks = {
+	.on_launch = on_launch,
 	.on_birth = on_birth,
 	.on_first_stop = on_first_stop,
 	.expects_birth = expects_birth,

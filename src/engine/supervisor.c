@@ -367,6 +367,8 @@ static int launch(struct supervisor *s)
 		return r;
 	s->hold_root = true;
 	r = spawn_start(&s->spawn);
+	if (r == 0 && s->hooks && s->hooks->on_launch)
+		s->hooks->on_launch(s);
 	while (r == 0 && !s->root_execed && !s->root_dead)
 		r = sup_step(s, true);
 	if (!s->root_execed)

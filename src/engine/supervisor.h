@@ -104,6 +104,8 @@ struct supervisor;
 
 /* What a larger engine adds.  Any may be NULL. */
 struct sup_hooks {
+	/* The program that we start gets ready for its exec; it waits for us there. */
+	void (*on_launch)(struct supervisor *s);
 	/* After the records of the event; the task is held and will be resumed. */
 	void (*on_birth)(struct supervisor *s, struct sup_task *parent, struct sup_task *child, uint64_t flags);
 	void (*on_first_stop)(struct supervisor *s, struct sup_task *t);
