@@ -463,18 +463,6 @@ static const struct sup_hooks hooks = {
 
 /* ---- the vtable ---- */
 
-/* Programs open our descriptors by /proc/PID/fd. */
-static bool proc_usable(void)
-{
-	char text[24];
-	ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return atoi(text) == getpid();
-}
-
 /* So many files can still be opened. */
 static bool fds_left(unsigned n)
 {
@@ -530,7 +518,8 @@ static int inproc_probe(const struct engine_config *cfg, char *why, size_t whyle
 		refuse_vdso(why, whylen);
 		return -TRACER_ERR_ENGINE;
 	}
-	if (!proc_usable()) {
+	/* programs open our descriptors by /proc/PID/fd */
+	if (!proc_own()) {
 		snprintf(why, whylen, "the in-process engine needs /proc of our own PID namespace, and here is none; "
 				      "mount it, or use --engine ptrace");
 		return -TRACER_ERR_ENGINE;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include "base/proto_reader.h"
 #include "symbol/elf_tls.h"
+#include "tracee/proc_fs.h"
 
 #define CONTEXT_NAME "OTEL_CTX"
 #define VARIABLE "otel_thread_ctx_v1"
@@ -197,8 +198,7 @@ static void maps_walk(pid_t pid, bool (*fn)(void *ctx, uint64_t start, uint64_t 
 	char path[32], line[PATH_MAX + 128];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	f = fopen(path, "re");
+	f = proc_path_format(path, sizeof(path), pid, "maps") == 0 ? fopen(path, "re") : NULL;
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long long start, offset;
 		int at = 0;

@@ -63,7 +63,8 @@ static void exe_load(struct supervisor *s, pid_t pid, struct tracer_ev_exec *ev)
 	struct stat st;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (proc_path_format(path, sizeof(path), pid, "exe") < 0)
+		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return;
@@ -113,12 +114,23 @@ static void image_load(struct supervisor *s, pid_t pid, struct tracer_ev_exec *e
 	exe_load(s, pid, ev);
 }
 
+/* /proc is not needed for it. */
+static bool memory_readable(struct supervisor *s, struct sup_task *t)
+{
+	struct mem *m = &t->base.group->mem;
+	struct arch_regs regs;
+	uint8_t byte;
+
+	return m->fd >= 0 || (tracee_regs_load(t->base.tid, &regs) == 0 &&
+			      mem_read(m, s->arch->sp(&regs), &byte, 1) == 1);
+}
+
 void sup_event_exec(struct supervisor *s, struct sup_task *t, pid_t former_tid, uint16_t evflags)
 {
 	uint32_t room = sizeof(struct tracer_ev_exec) + EXE_MAX + ARGV_MAX;
 	struct tracer_ev_exec *ev = (struct tracer_ev_exec *)emitter_event(&s->out, TRACER_EV_EXEC,
 									   t->base.tid, room);
-	bool readable = t->base.group->mem.fd >= 0;
+	bool readable = memory_readable(s, t);
 
 	ev->head.abi = (uint8_t)s->arch->abi;
 	ev->head.flags = evflags;

@@ -108,7 +108,8 @@ void sup_event_map(struct supervisor *s, struct sup_task *t)
 	n = proc_link_read(t->base.tid, name, ev->text, PATH_SIZE);
 	ev->path_len = n > 0 ? (uint32_t)n : 0;
 	snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)t->base.tid, m.fd);
-	file_load(s, name, 0, ev);
+	if (n > 0)
+		file_load(s, name, 0, ev);
 	event_close(s, ev);
 }
 

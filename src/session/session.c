@@ -193,10 +193,29 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 	s->engine_config.inherit = &s->inherit;
 }
 
+/* What auto has chosen could not be opened, for a reason that its probe does not know. */
+static int open_instead(struct tracer_session *s, char *why, size_t whylen)
+{
+	char first[256];
+	int r;
+
+	snprintf(first, sizeof(first), "%s", why);
+	r = engine_choose("ptrace", &s->engine_config, &s->ops, why, whylen);
+	if (r < 0)
+		return r;
+	if (!s->engine_config.chosen)
+		log_msg(&s->log, LOG_INFO, "engine %s: %s", s->ops->name, first);
+	r = s->ops->open(&s->engine_config, &s->engine);
+	if (r < 0)
+		snprintf(why, whylen, "the %s engine could not be opened: %s", s->ops->name, tracer_strerror(r));
+	return r;
+}
+
 static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 {
 	const char *name = s->engine_config.recording ? "replay" : option_str(s->options, OPT_ENGINE);
 	int r = engine_choose(name, &s->engine_config, &s->ops, why, whylen);
+	bool other = !r && s->engine_config.chosen && strcmp(s->ops->name, "ptrace");
 
 	if (!r && option_num(s->options, OPT_NO_ABBREV)) {
 		s->engine_config.chosen = false;
@@ -209,7 +228,7 @@ static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 	r = s->ops->open(&s->engine_config, &s->engine);
 	if (r < 0)
 		snprintf(why, whylen, "the %s engine could not be opened: %s", s->ops->name, tracer_strerror(r));
-	return r;
+	return r < 0 && other ? open_instead(s, why, whylen) : r;
 }
 
 static void load_consumer(struct tracer_session *s)

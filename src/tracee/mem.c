@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "tracee/proc_fs.h"
 
 void mem_init(struct mem *m, pid_t pid)
 {
@@ -26,7 +27,9 @@ int mem_open(struct mem *m, bool write)
 
 	mem_close(m);
 	m->indirect = false;
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)m->pid);
+	m->err = proc_path_format(path, sizeof(path), m->pid, "mem");
+	if (m->err < 0)
+		return m->err;
 	fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	m->err = fd < 0 ? -errno : 0;
 	if (fd < 0)

@@ -17,14 +17,34 @@
 #define PATH_LEN 64
 #define TARGET_LEN 4096
 
+/* The link is read in /proc's own PID namespace. */
+bool proc_own(void)
+{
+	char text[24];
+	ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return atoi(text) == getpid();
+}
+
+int proc_path_format(char *buf, size_t len, pid_t tid, const char *name)
+{
+	if (!proc_own())
+		return -ENOENT;
+	return snprintf(buf, len, "/proc/%d/%s", (int)tid, name) < (int)len ? 0 : -ENAMETOOLONG;
+}
+
 ssize_t proc_file_read(pid_t tid, const char *name, void *buf, size_t len)
 {
 	char path[PATH_LEN];
 	size_t got = 0;
-	ssize_t n;
+	ssize_t n = proc_path_format(path, sizeof(path), tid, name);
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
+	if (n < 0)
+		return n;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -43,9 +63,10 @@ ssize_t proc_file_read(pid_t tid, const char *name, void *buf, size_t len)
 ssize_t proc_link_read(pid_t tid, const char *name, char *buf, size_t len)
 {
 	char path[PATH_LEN];
-	ssize_t n;
+	ssize_t n = proc_path_format(path, sizeof(path), tid, name);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
+	if (n < 0)
+		return n;
 	n = readlink(path, buf, len - 1);
 	if (n < 0)
 		return -errno;
@@ -167,10 +188,11 @@ int proc_tasks_read(pid_t pid, int (*fn)(void *ctx, pid_t tid), void *ctx)
 {
 	char path[PATH_LEN];
 	struct dirent *d;
-	int r = 0, tid;
+	int r = proc_path_format(path, sizeof(path), pid, "task"), tid;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	if (r < 0)
+		return r;
 	dir = opendir(path);
 	if (!dir)
 		return -errno;
@@ -203,10 +225,11 @@ int proc_fds_read(pid_t pid, int (*fn)(void *ctx, const struct proc_fd *fd), voi
 	char path[PATH_LEN], target[TARGET_LEN];
 	struct proc_fd f;
 	struct dirent *d;
-	int r = 0;
+	int r = proc_path_format(path, sizeof(path), pid, "fd");
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	if (r < 0)
+		return r;
 	dir = opendir(path);
 	if (!dir)
 		return -errno;
@@ -245,10 +268,11 @@ int proc_maps_read(pid_t pid, int (*fn)(void *ctx, const struct proc_map *map), 
 {
 	char name[PATH_LEN], line[TARGET_LEN + 128];
 	struct proc_map map;
-	int r = 0;
+	int r = proc_path_format(name, sizeof(name), pid, "maps");
 	FILE *f;
 
-	snprintf(name, sizeof(name), "/proc/%d/maps", (int)pid);
+	if (r < 0)
+		return r;
 	f = fopen(name, "re");
 	if (!f)
 		return -errno;

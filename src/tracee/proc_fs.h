@@ -30,6 +30,11 @@ struct proc_status {
 	bool shadow_stack;
 };
 
+/* /proc is that of our PID namespace: in another one our numbers are somebody else's. */
+bool proc_own(void);
+/* "/proc/TID/NAME", or -ENOENT where it would be somebody else's.  All below is refused so, too. */
+int proc_path_format(char *buf, size_t len, pid_t tid, const char *name);
+
 /* 0 or -errno (-ENOENT, -ESRCH: gone). */
 int proc_stat_load(pid_t tid, struct proc_stat *out);
 int proc_status_load(pid_t tid, struct proc_status *out);

@@ -10,6 +10,7 @@
 #include "tracee/refusal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ void refusal_load(struct refusal *r, pid_t pid, int err, bool child)
 	if (r->ended)
 		proc_tasks_read(pid, thread_count, &threads);
 	r->threads_live = threads > 1;
+	r->unlisted = err == -ESRCH && !proc_own() && (kill(pid, 0) == 0 || errno == EPERM);
 	r->capable = refusal_probe_capable();
 	r->yama = yama_scope();
 	r->filtered = proc_status_load(getpid(), &own) == 0 && own.seccomp == 2;
@@ -104,6 +106,9 @@ void refusal_format(const struct refusal *r, char *buf, size_t len)
 	else if (r->ended)
 		snprintf(buf, len, "It has ended (a zombie, whose exit status pid %d has not taken yet): "
 				   "nothing is left to trace.", (int)r->status.ppid);
+	else if (r->unlisted)
+		snprintf(buf, len, "Its threads are listed in /proc, and here is none of our own PID namespace: "
+				   "mount -t proc proc /proc");
 	else if (r->err == -ESRCH)
 		snprintf(buf, len, "There is no such process here. Look for its number with ps -e or pgrep NAME; "
 				   "to trace it from its start: tracer COMMAND.");

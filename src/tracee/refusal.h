@@ -18,6 +18,7 @@ struct refusal {
 	bool ended;		/* its first thread is a zombie ... */
 	bool threads_live;	/* ... and others are not */
 	bool self;		/* it is ourselves */
+	bool unlisted;		/* it is there, and /proc, which would list its threads, is not ours */
 	uid_t our_uid;
 	bool capable;		/* we have CAP_SYS_PTRACE */
 	int yama;		/* kernel.yama.ptrace_scope, -1: not there */

@@ -241,6 +241,7 @@ START_TEST(advice)
 	static const struct { struct refusal r; const char *want; } table[] = {
 		{ { .err = -ESRCH }, "no such process" },
 		{ { .err = -ESRCH }, "pgrep NAME" },
+		{ { .err = -ESRCH, .unlisted = true }, "mount -t proc" },
 		{ { .err = -EPERM, .known = true, .ended = true, .status = { .ppid = 12 } }, "zombie, whose exit status pid 12" },
 		{ { .err = -EPERM, .known = true, .ended = true, .threads_live = true }, "Start it under tracer" },
 		{ { .err = -EPERM, .known = true, .self = true }, "tracer itself" },
