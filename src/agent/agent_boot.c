@@ -25,6 +25,8 @@
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
 #define ERR_STALE (-116)
+#define AT_HWCAP2 26
+#define HWCAP2_FSGSBASE 2u	/* arch/x86/include/uapi/asm/hwcap2.h */
 
 /* Libraries are mapped right below the latest mapping, and have to be in reach of a jump to the
  * stubs, which are in the image: so what is large goes elsewhere, where that is free. */
@@ -81,6 +83,19 @@ static struct agent_block *block_init(const struct agent_boot *boot, uint64_t sl
 	return b;
 }
 
+/* gs is ours.  Who would set it by an instruction, which nobody sees, has to look first whether the kernel lets
+ * him (Documentation/arch/x86/x86_64/fsgs.rst); the call that he makes otherwise is seen. */
+static void hide_fsgsbase(uint64_t sp)
+{
+	uint64_t *p = (uint64_t *)sp;
+
+	for (p += 1 + *p + 1; *p; p++)
+		;
+	for (p++; *p; p += 2)
+		if (*p == AT_HWCAP2)
+			p[1] &= ~(uint64_t)HWCAP2_FSGSBASE;
+}
+
 static long begin(const struct agent_boot *boot, uint64_t slots, uint64_t rings)
 {
 	struct agent_block *b;
@@ -116,6 +131,8 @@ long agent_boot_run(const struct agent_boot *boot, int image_fd, uint64_t here)
 		return slots;
 	rings = map_rings(boot, hint);
 	rc = rings < 0 ? rings : begin(boot, (uint64_t)slots, (uint64_t)rings);
+	if (rc >= 0)
+		hide_fsgsbase(boot->sp);
 	/* the program gets its memory back as it was; the tracer unmaps the image */
 	if (rc < 0)
 		agent_syscall(SYS_MUNMAP, slots, (long)boot->slots_size, 0, 0, 0, 0);

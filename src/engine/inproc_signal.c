@@ -233,16 +233,20 @@ static bool move_on(struct inproc *e, struct sup_task *t, struct arch_regs *regs
 	return true;
 }
 
+static struct inproc_site *stub_site(struct inproc *e, struct sup_task *t, uint64_t ip)
+{
+	struct inproc_site *site = mm_stub_lookup(inproc_of(t)->mm, ip);
+
+	if (!site && module_stub_load(e, t, ip))
+		site = mm_stub_lookup(inproc_of(t)->mm, ip);
+	return site ? site : mm_pad_lookup(t, ip);
+}
+
 static bool leave_stub(struct inproc *e, struct sup_task *t, struct user_regs_struct *r)
 {
-	struct inproc_site *site = mm_stub_lookup(inproc_of(t)->mm, r->rip);
-	uint64_t to;
+	struct inproc_site *site = stub_site(e, t, r->rip);
+	uint64_t to = site ? patch_origin(&site->patch, r->rip) : 0;
 
-	if (!site && module_stub_load(e, t, r->rip))
-		site = mm_stub_lookup(inproc_of(t)->mm, r->rip);
-	if (!site)
-		site = mm_pad_lookup(t, r->rip);
-	to = site ? patch_origin(&site->patch, r->rip) : 0;
 	if (!to)
 		return false;
 	r->rip = to;
@@ -356,6 +360,24 @@ static bool stepped(struct inproc *e, struct sup_task *t, const siginfo_t *info,
 	return true;
 }
 
+/* The program steps through its own code by the trap flag.  What it meets of ours is a part of its call: taken back
+ * there, it would make the same step again, for ever. */
+static bool step_inside(struct inproc *e, struct sup_task *t, const siginfo_t *info, const struct arch_regs *regs)
+{
+	const struct inproc_mm *mm = inproc_of(t)->mm;
+	const struct inproc_site *site;
+
+	if (info->si_signo != SIGTRAP || info->si_code != TRAP_TRACE || !mm->known)
+		return false;
+	if (regs->r.rip - mm->image >= agent_image.text_size) {
+		site = stub_site(e, t, regs->r.rip);
+		if (!site || patch_origin(&site->patch, regs->r.rip) != site->patch.at)
+			return false;
+	}
+	sup_resume(&e->sup, t, 0);
+	return true;
+}
+
 static bool fault(const siginfo_t *info)
 {
 	return (info->si_signo == SIGSEGV || info->si_signo == SIGBUS) && info->si_code > 0;
@@ -382,6 +404,8 @@ bool signal_stop(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	if (fault(info) && mend_copy(e, t, &regs))
 		return true;
 	if (trap && (stepped(e, t, info, &regs) || met_patching(e, t, &regs)))
+		return true;
+	if (step_inside(e, t, info, &regs))
 		return true;
 	signal_evict(e, t, &regs, &changed, &step);
 	if (changed)
