@@ -77,6 +77,12 @@ static int dead(const struct agent_block *b)
 	return atomic_load_explicit((_Atomic uint32_t *)&ring_of(b)->dead, memory_order_relaxed) != 0;
 }
 
+/* The tracer was killed: nobody makes room any more. */
+static int gone(const struct agent_control *ctl)
+{
+	return (atomic_load_explicit((const _Atomic uint32_t *)&ctl->tracer, memory_order_relaxed) & AGENT_TRACER_GONE) != 0;
+}
+
 static int fits(struct agent_block *b, uint32_t bound)
 {
 	b->tail = atomic_load_explicit((_Atomic uint64_t *)&ring_of(b)->tail, memory_order_acquire);
@@ -93,7 +99,7 @@ static COLD int wait_for_room(struct agent_block *b, const struct agent_control 
 
 	if (fits(b, bound))
 		return 1;
-	if (ctl->drop || dead(b)) {
+	if (ctl->drop || dead(b) || gone(ctl)) {
 		atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->lost, 1, memory_order_relaxed);
 		return 0;
 	}
@@ -104,13 +110,13 @@ static COLD int wait_for_room(struct agent_block *b, const struct agent_control 
 
 		/* Full barrier between this and the look at tail; the consumer does it the other way round. */
 		atomic_exchange_explicit((_Atomic uint32_t *)&ring->waiting, 1, memory_order_seq_cst);
-		if (fits(b, bound) || dead(b))
+		if (fits(b, bound) || dead(b) || gone(ctl))
 			break;
 		agent_syscall(SYS_FUTEX, (long)&ring->wake, FUTEX_WAIT, wake, (long)timeout, 0, 0);
 	}
 	atomic_store_explicit((_Atomic uint32_t *)&ring->waiting, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit((_Atomic uint64_t *)&ring->waited_ticks, ticks(ctl) - since, memory_order_relaxed);
-	return !dead(b);
+	return !dead(b) && !gone(ctl);
 }
 
 static inline void store_args(uint64_t *args, const struct agent_block *b, unsigned nargs)

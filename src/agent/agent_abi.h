@@ -65,6 +65,8 @@ enum agent_action {
 #define AGENT_RULE_MOST_SHIFT 2
 #define AGENT_RULE_MOST_MAX 16383u
 
+#define AGENT_TRACER_GONE 0x40000000u	/* FUTEX_OWNER_DIED, linux/futex.h */
+
 /* Written by the tracer into the image before any process maps it. */
 struct agent_control {
 	uint64_t magic;
@@ -74,6 +76,9 @@ struct agent_control {
 	uint32_t files_at;			/* offset of struct agent_files in the image, 0: none */
 	uint32_t shown;				/* we have drawn on the terminal: AGENT_OUTPUT is AGENT_TRAP; atomic */
 	uint32_t reserved0;
+	/* A robust mutex of the tracer's, 0 or AGENT_TRACER_GONE in the first word where there is none, or none any
+	 * more: the kernel writes that before it lets the tracer's tasks go (arena_watch()). */
+	uint64_t tracer[5];
 	struct capture_limits limits;
 	uint8_t action[AGENT_NR_MAX];
 	uint32_t bound[AGENT_NR_MAX];		/* room that a record can need */
@@ -283,7 +288,9 @@ enum agent_context {
 #define AGENT_B_FLAGS 96
 #define AGENT_B_SELF 104
 #define AGENT_B_CUR 112
+#define AGENT_B_CONTROL 184
 #define AGENT_B_OPEN 304
+#define AGENT_C_TRACER 32
 
 _Static_assert(offsetof(struct agent_block, entry) == AGENT_B_ENTRY, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, stack) == AGENT_B_STACK, "offset known to the assembly");
@@ -300,6 +307,8 @@ _Static_assert(offsetof(struct agent_block, orders) % 8 == 0 &&
 	       offsetof(struct agent_block, context) == offsetof(struct agent_block, orders) + 4, "looked at as one word");
 _Static_assert(sizeof(struct agent_block) == 320, "block is ABI");
 _Static_assert(offsetof(struct agent_block, open) == AGENT_B_OPEN, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_block, control) == AGENT_B_CONTROL, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_control, tracer) == AGENT_C_TRACER, "offset known to the assembly");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");
 _Static_assert(sizeof(struct agent_boot) == 520, "boot is ABI");
@@ -319,6 +328,9 @@ struct agent_image {
 	uint32_t left;		/* ... return address of the recorder's second half */
 	uint32_t trap;		/* ... from here on the call is given back to the tracer */
 	uint32_t end;		/* ... end of this stretch */
+	uint32_t watched;	/* the same for programs that outlive the tracer ... */
+	uint32_t swapped;	/* ... here rcx is no longer, but r11 is where to go on */
+	uint32_t watched_end;
 	uint32_t child;		/* first instruction of a new task */
 	uint32_t child_call;	/* ... behind its own system call */
 	uint32_t boot;		/* first instruction after exec */

@@ -25,11 +25,14 @@
 #define B_FLAGS 96
 #define B_SELF 104
 #define B_CUR 112
+#define B_CONTROL 184
 #define B_OPEN 304
+#define C_TRACER 32
 
 	.section .text.entry, "ax", @progbits
 	.globl agent_entry, agent_pivot, agent_number, agent_trap, agent_saved, agent_entered, agent_call, agent_after
 	.globl agent_result, agent_left, agent_end, agent_child, agent_child_call
+	.globl agent_watched, agent_swapped, agent_watched_end
 	.globl agent_boot, agent_boot_failed, agent_copy, agent_copy_end, agent_copy_fault
 	.globl agent_copy_bytes, agent_copy_string, agent_thread_pointer, agent_syscall
 
@@ -113,6 +116,29 @@ agent_trap:
 	mov	%gs:B_RAX, %rax
 	jmp	agent_call
 agent_end:
+
+/* The same for a program that was attached to, which lives on when the tracer is killed: then it makes its calls
+ * itself, by the instruction before the continuation, which the dispatch allows from then on.  Nothing but r11 and
+ * rcx is touched, since nobody takes calls out of here any more when a handler makes another one.  In such a
+ * program both are the same (patch_choose_single).  Where the instruction itself is replaced the agent makes the
+ * call, whose record finds no room. */
+	.p2align 4
+agent_watched:
+	mov	%gs:B_CONTROL, %r11
+	movzwl	C_TRACER(%r11), %r11d
+	xchg	%rcx, %r11
+agent_swapped:
+	jrcxz	1f
+	mov	%r11, %rcx
+	jmp	agent_entry
+1:	movzwl	-2(%r11), %ecx
+	lea	-0x050f(%rcx), %ecx
+	jrcxz	2f
+	mov	%r11, %rcx
+	jmp	agent_entry
+2:	lea	-2(%r11), %r11
+	jmp	*%r11
+agent_watched_end:
 
 /* A new task whose dispatch the tracer could not set: gs_base is its block,
  * everything else as the program has to find it.  %rax = 0. */

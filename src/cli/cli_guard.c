@@ -5,11 +5,16 @@
  * may kill is not the tracer but a front of it, which starts the tracer as a child with a process group and a
  * name of its own, hands signals on and ends as it ends.  When the front is killed the kernel sends the child a
  * SIGTERM, and the program is let go as after any other SIGTERM.  Main thread, before there is a session.
+ *
+ * When the child is killed the program makes its calls itself from there on.  It sees that in a word where the kernel
+ * replaces the child's number, and its kernel looks at one byte of that, which has to be 1 until then: so the child
+ * is one whose number has a 1 in one of its two lower bytes (arena_watch()).
  */
 #include "config.h"
 #include "cli.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +22,7 @@
 #include <unistd.h>
 
 #define CHILD_NAME "attached-trace"	/* for "pkill tracer" it is not */
+#define NUMBERS_MAX 4096	/* tried until one fits; it is one of 256, where nobody else takes it */
 
 static const int handed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
 
@@ -38,11 +44,46 @@ static int ended(int status)
 
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	snprintf(message, sizeof(message), "the process that traced was killed by signal %d; the program may not outlive "
-					   "that (docs/LIMITS.md)", WTERMSIG(status));
+	snprintf(message, sizeof(message), "the process that traced was killed by signal %d; the program goes on, and "
+					   "nothing records it (docs/LIMITS.md)", WTERMSIG(status));
 	cli_log(NULL, TRACER_LOG_ERROR, message);
 	cli_die_of(WTERMSIG(status));
 	return 128 + WTERMSIG(status);
+}
+
+static bool number_fits(pid_t pid)
+{
+	return (pid & 0xff) == 1 || (pid >> 8 & 0xff) == 1;
+}
+
+/* The next number but this one is taken, so that it fits perhaps. */
+static pid_t number_skip(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		_exit(0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return pid;
+}
+
+/* As fork().  Where no number fits soon, any will do. */
+static pid_t child_fork(void)
+{
+	for (unsigned i = 0; i < NUMBERS_MAX; i++) {
+		pid_t pid = number_skip();
+
+		if (pid < 0 || !number_fits(pid + 1))
+			continue;
+		pid = fork();
+		if (pid < 0 || number_fits(pid ? pid : getpid()))
+			return pid;
+		if (!pid)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+	}
+	return fork();
 }
 
 /* All of set is blocked: nothing comes in between. */
@@ -71,7 +112,7 @@ int cli_guard_start(void)
 		sigaddset(&set, handed_on[i]);
 	sigaction(SIGCHLD, &dflt, NULL);
 	sigprocmask(SIG_BLOCK, &set, &mask);
-	child = fork();
+	child = child_fork();
 	if (child < 0) {
 		cli_log(NULL, TRACER_LOG_ERROR, strerror(errno));
 		return CLI_EXIT_FAILURE;

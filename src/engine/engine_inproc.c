@@ -593,7 +593,10 @@ static int inproc_start(struct engine *e)
 
 static int inproc_run(struct engine *e, struct engine_result *res)
 {
-	return sup_run(&e->in.sup, res);
+	int rc = sup_run(&e->in.sup, res);
+
+	arena_unwatch(e->in.arena);
+	return rc;
 }
 
 static void inproc_close(struct engine *e)
@@ -602,6 +605,7 @@ static void inproc_close(struct engine *e)
 		return;
 	screen_close(&e->in);
 	cache_store(&e->in);
+	arena_unwatch(e->in.arena);
 	sup_fini(&e->in.sup);
 	while (e->in.free_mm) {
 		struct inproc_mm *mm = e->in.free_mm;

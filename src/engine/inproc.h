@@ -56,6 +56,8 @@ struct inproc_arena {
 	struct ring_set *set;
 	_Atomic uint64_t free_slots[INPROC_SLOTS_MAX / 64];	/* bit set: free; the consumer sets */
 	struct agent_control *control;	/* our copy */
+	bool watched;		/* programs see when we are killed */
+	uint32_t selector_at;	/* ... and so do their kernels: offset in the image of a byte that is 1, and 0 then; 0: none */
 };
 
 /* A call site that trapped. */
@@ -208,6 +210,9 @@ int arena_open(struct inproc_arena **out, const struct supervisor *s);
 /* Whether the limits leave room for a ring at least, and for the image. */
 bool arena_probe(uint64_t ring_size);
 void arena_close(struct inproc_arena *a);
+/* The supervisor's thread: programs will know when it is killed, where that can be arranged.  And the end of that. */
+void arena_watch(struct inproc_arena *a);
+void arena_unwatch(struct inproc_arena *a);
 bool arena_slot_used(const struct inproc_arena *a, uint32_t slot);	/* any thread */
 int arena_slot_get(struct inproc_arena *a, uint32_t *slot, struct ring **ring);
 struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot);

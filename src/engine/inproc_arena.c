@@ -10,6 +10,7 @@
 #include "engine/inproc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -315,6 +317,51 @@ void arena_close(struct inproc_arena *a)
 {
 	if (a)
 		arena_put(a);
+}
+
+/* ---- when the tracer is killed ---- */
+
+static pthread_mutex_t *mutex_of(const struct inproc_arena *a)
+{
+	_Static_assert(sizeof(pthread_mutex_t) <= sizeof(a->control->tracer), "room for it");
+
+	return (pthread_mutex_t *)(void *)(a->image + a->control_at + AGENT_C_TRACER);
+}
+
+/*
+ * A robust mutex that this thread holds: its first word is the thread's number.  When the thread dies in whatever way
+ * the kernel clears that and sets FUTEX_OWNER_DIED (kernel/futex, handle_futex_death), in exit_mm(), which is before
+ * exit_notify() lets tracees go.  So a byte of the word that is 1, where the number has one, is a selector
+ * for the dispatch of these: SYSCALL_DISPATCH_FILTER_BLOCK now, SYSCALL_DISPATCH_FILTER_ALLOW (0) before the
+ * first of their calls that nobody would catch.  The agent looks at both bytes.
+ */
+void arena_watch(struct inproc_arena *a)
+{
+	uint32_t tid = (uint32_t)syscall(SYS_gettid), byte = (tid & 0xff) == 1 ? 0 : 1;
+	pthread_mutex_t *m = mutex_of(a);
+	pthread_mutexattr_t attr;
+
+	if (a->watched || !(tid & 0xffff) || pthread_mutexattr_init(&attr))
+		return;
+	a->watched = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST) == 0 &&
+		     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED) == 0 &&
+		     pthread_mutex_init(m, &attr) == 0 && pthread_mutex_lock(m) == 0;
+	pthread_mutexattr_destroy(&attr);
+	if (a->watched && (tid >> 8 * byte & 0xff) == 1)
+		a->selector_at = a->control_at + AGENT_C_TRACER + byte;
+	/* another library's idea of a mutex */
+	if (a->watched && *(const uint32_t *)(const void *)m != tid)
+		arena_unwatch(a);
+}
+
+void arena_unwatch(struct inproc_arena *a)
+{
+	if (!a->watched)
+		return;
+	a->watched = false;
+	a->selector_at = 0;
+	pthread_mutex_unlock(mutex_of(a));
+	memset(a->image + a->control_at + AGENT_C_TRACER, 0, sizeof(a->control->tracer));
 }
 
 struct ring_header *arena_ring(const struct inproc_arena *a, uint32_t slot)

@@ -101,6 +101,7 @@ void attach_start(struct inproc *e, struct sup_task *t)
 
 	if (!mm)
 		return;
+	arena_watch(e->arena);
 	mm->attached = true;
 	mm->insn = insn_find(t);
 	for (struct tracee *o = t->base.group->first; o; o = o->sibling) {
@@ -291,7 +292,7 @@ static void block_fill(const struct inproc *e, const struct sup_task *t, struct 
 	const struct inproc_mm *mm = it->mm;
 
 	memset(b, 0, sizeof(*b));
-	b->entry = mm->image + agent_image.entry;
+	b->entry = mm->image + (e->arena->watched ? agent_image.watched : agent_image.entry);
 	b->stack = b->self = task_block_at(it);
 	b->ring = mm->rings + it->slot * e->arena->ring_stride;
 	b->ring_size = e->arena->ring_size;

@@ -40,7 +40,7 @@ static enum phase phase_of(const struct inproc_mm *mm, struct sup_task *t, const
 
 	if (at >= agent_image.text_size)
 		return NOT_THERE;
-	if (at < agent_image.saved)
+	if (at < agent_image.saved || (at >= agent_image.watched && at < agent_image.watched_end))
 		return PROLOGUE;
 	if (at < agent_image.after || (at >= agent_image.trap && at < agent_image.end))
 		return BEFORE;
@@ -194,9 +194,9 @@ static void back_out(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 	uint64_t at = r->rip - it->mm->image;
 
 	if (phase == PROLOGUE) {
-		if (at >= agent_image.number)
+		if (at >= agent_image.number && at < agent_image.watched)
 			r->rax = b->rax;
-		r->rip = r->r11 - 2;
+		r->rip = (at >= agent_image.watched && at < agent_image.swapped ? r->rcx : r->r11) - 2;
 	} else {
 		if (b->open && (at < agent_image.entered || at >= agent_image.child))
 			record_settle(e, it, b);

@@ -36,9 +36,10 @@ int trap_arm(const struct inproc *e, struct sup_task *t, bool on)
 	struct inproc_mm *mm = inproc_of(t)->mm;
 	struct dispatch_config c = { 0 };
 
-	(void)e;
 	if (on)
 		c = (struct dispatch_config){ 1, 0, mm->image, agent_image.text_size };
+	if (on && mm->attached && e->arena->selector_at)
+		c.selector = mm->image + e->arena->selector_at;
 	return syscall(SYS_ptrace, SET_DISPATCH_CONFIG, (long)t->base.tid, sizeof(c), &c) < 0 ? -errno : 0;
 }
 

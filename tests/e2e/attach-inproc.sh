@@ -110,6 +110,23 @@ order c 500
 order g
 [ "$calls" = 0 ] && pass || fail "killed: $calls threads have a gs register that is not 0"
 
+# Who kills the process that traces does not kill it either: it makes its calls itself, those at places that were not
+# met before, too, and with more calls than there is room for in its rings.
+attach
+order c 500
+kill -KILL "$(pgrep -P $tracer_pid -x attached-trace)"
+wait $tracer_pid 2>/dev/null
+tracer_pid=
+grep -q 'was killed by signal 9; the program goes on' "$dir/err" && pass || fail "killed inside: $(cat "$dir/err")"
+order c 500
+before=$calls
+for what in "c 100000" "t 100" "f 30000" "x 100" "s 100"; do
+	calls=
+	order "$what"
+	[ "$answer" = "done" ] && pass || fail "killed inside: $what: $answer $calls"
+done
+[ "$calls" = $((before + 4 * 100000 + 4 * 100 + 30000 + 100 + 100)) ] && pass || fail "killed inside: $before, then $calls calls"
+
 echo q >&3
 read -r answer calls <&4
 wait $victim && [ "$answer $calls" = "end 0" ] && pass || fail "the program: $answer $calls $(cat "$dir/said")"
