@@ -61,6 +61,21 @@ static int call_step(struct sup_task *t)
 	return step_to(t, TRACEE_CALL, STOP_CALL, &stopped);
 }
 
+/* The task's next instruction is the "syscall" at insn, with these registers. */
+static int call_set(struct sup_task *t, struct arch_regs regs, uint64_t insn, uint64_t nr, const uint64_t args[6])
+{
+	regs.r.rip = insn;
+	regs.r.rax = nr;
+	regs.r.orig_rax = (unsigned long long)-1ll;
+	regs.r.rdi = args[0];
+	regs.r.rsi = args[1];
+	regs.r.rdx = args[2];
+	regs.r.r10 = args[3];
+	regs.r.r8 = args[4];
+	regs.r.r9 = args[5];
+	return tracee_regs_set(t->base.tid, &regs);
+}
+
 int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t args[6])
 {
 	struct inproc_task *it = inproc_of(t);
@@ -70,18 +85,8 @@ int64_t remote_call(struct sup_task *t, uint64_t at, uint64_t nr, const uint64_t
 
 	if (tracee_regs_load(t->base.tid, &saved) < 0 || tracee_mask_load(t->base.tid, &mask) < 0)
 		return -ESRCH;
-	regs = saved;
-	regs.r.rip = at;
-	regs.r.rax = nr;
-	regs.r.orig_rax = (unsigned long long)-1ll;
-	regs.r.rdi = args[0];
-	regs.r.rsi = args[1];
-	regs.r.rdx = args[2];
-	regs.r.r10 = args[3];
-	regs.r.r8 = args[4];
-	regs.r.r9 = args[5];
 	tracee_mask_set(t->base.tid, ~(uint64_t)0);
-	if (tracee_regs_set(t->base.tid, &regs) == 0 && call_step(t) == 0 && call_step(t) == 0 &&
+	if (call_set(t, saved, at, nr, args) == 0 && call_step(t) == 0 && call_step(t) == 0 &&
 	    tracee_regs_load(t->base.tid, &regs) == 0)
 		ret = (int64_t)regs.r.rax;
 	if (it->gone)
@@ -105,20 +110,11 @@ int remote_open(struct sup_task *t, struct remote *r, uint64_t insn)
 
 int64_t remote_run(struct sup_task *t, struct remote *r, uint64_t nr, const uint64_t args[6])
 {
-	struct arch_regs regs = r->saved;
+	struct arch_regs regs;
 
 	if (inproc_of(t)->gone)
 		return -ESRCH;
-	regs.r.rip = r->insn;
-	regs.r.rax = nr;
-	regs.r.orig_rax = (unsigned long long)-1ll;
-	regs.r.rdi = args[0];
-	regs.r.rsi = args[1];
-	regs.r.rdx = args[2];
-	regs.r.r10 = args[3];
-	regs.r.r8 = args[4];
-	regs.r.r9 = args[5];
-	if (tracee_regs_set(t->base.tid, &regs) < 0 || step_to(t, TRACEE_CALL, STOP_CALL, &r->stopped) < 0 ||
+	if (call_set(t, r->saved, r->insn, nr, args) < 0 || step_to(t, TRACEE_CALL, STOP_CALL, &r->stopped) < 0 ||
 	    step_to(t, TRACEE_CALL, STOP_CALL, &r->stopped) < 0 || tracee_regs_load(t->base.tid, &regs) < 0)
 		return -ESRCH;
 	return (int64_t)regs.r.rax;

@@ -81,14 +81,6 @@ bool trap_learn(struct inproc *e, struct sup_task *t, uint64_t gs_base)
 
 /* ---- fall-back ---- */
 
-/* It has trapped, and our interrupt came before its SIGSYS. */
-static bool trap_pending(const struct sup_task *t)
-{
-	struct proc_status st;
-
-	return proc_status_load(t->base.tid, &st) == 0 && st.pending >> (SIGSYS - 1) & 1;
-}
-
 void trap_leave(struct inproc *e, struct sup_task *t)
 {
 	struct inproc_task *it = inproc_of(t);
@@ -115,7 +107,7 @@ void trap_leave(struct inproc *e, struct sup_task *t)
 	}
 	signal_settle(e, t);
 	trap_arm(e, t, false);
-	it->trap_due = trap_pending(t);
+	it->trap_due = sup_trap_waits(t);
 	it->mode = INPROC_OFF;
 }
 
@@ -253,7 +245,7 @@ static void site_again(struct inproc *e, struct sup_task *t, struct arch_regs *r
 	const struct inproc_site *site = mm_stub_lookup(inproc_of(t)->mm, regs->r.rip - 2);
 
 	if (site)
-		regs->r.rip = site->at + 2;
+		regs->r.rip = site->patch.site + 2;
 	call_again(e, t, regs);
 }
 
@@ -293,7 +285,7 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 		site = mm_stub_lookup(mm, behind - 2);
 	if (site) {
 		/* the stub's own instruction: a call that is made again */
-		ip = site->at + 2;
+		ip = site->patch.site + 2;
 	} else if (regs->r.rax != NR_RT_SIGRETURN) {
 		if (!mm_site_lookup(mm, behind - 2) && !mm->closed)
 			module_site_met(e, t, behind - 2, regs->r.rax);

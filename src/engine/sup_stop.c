@@ -19,19 +19,17 @@ static enum tracee_resume resume_how(const struct supervisor *s, const struct su
 	return s->filter && !t->all_calls && !t->in_call ? TRACEE_CONT : TRACEE_CALL;
 }
 
-/* The dispatch of the in-process engine has trapped, and our interrupt came before its SIGSYS: that
- * would kill a program that nobody catches it for. */
-static bool trap_waits(const struct supervisor *s, const struct sup_task *t)
+bool sup_trap_waits(const struct sup_task *t)
 {
 	struct proc_status st;
 
-	return s->hooks && proc_status_load(t->base.tid, &st) == 0 &&
-	       ((st.pending & ~st.blocked) >> (SIGSYS - 1) & 1);
+	return proc_status_load(t->base.tid, &st) == 0 && ((st.pending & ~st.blocked) >> (SIGSYS - 1) & 1);
 }
 
 void sup_resume(struct supervisor *s, struct sup_task *t, int sig)
 {
-	if ((s->detaching || t->let_go) && !sig && trap_waits(s, t)) {
+	/* that SIGSYS would kill a program that nobody catches it for */
+	if ((s->detaching || t->let_go) && !sig && s->hooks && sup_trap_waits(t)) {
 		t->base.state = TRACEE_RUNNING;
 		tracee_resume(t->base.tid, TRACEE_CONT, 0);
 		return;

@@ -198,6 +198,8 @@ int sup_step(struct supervisor *s, bool wait);
 
 /* sup_stop.c */
 void sup_status_load(struct supervisor *s, pid_t tid, int status, const struct rusage *usage);
+/* The in-process engine's dispatch has trapped, and our interrupt came before its SIGSYS, which the kernel has unblocked. */
+bool sup_trap_waits(const struct sup_task *t);
 void sup_resume(struct supervisor *s, struct sup_task *t, int sig);
 
 /* sup_call.c */
