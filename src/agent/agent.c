@@ -196,6 +196,7 @@ static inline struct tracer_ev_call *begin(struct agent_block *b, unsigned nargs
 #define RLIMIT_AS 9
 #define PR_SET_DUMPABLE 4
 #define PR_SET_SECCOMP 22
+#define PR_SET_TSC 26
 #define PR_SET_DISPATCH 59
 #define PR_SET_VMA 0x53564d41
 #define ARCH_SET_GS 0x1001
@@ -213,7 +214,7 @@ static int sensitive(struct agent_block *b)
 {
 	switch (b->rax) {
 	case NR_SIGACTION: return b->rdi == SIGSYS && b->rsi;
-	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH ||
+	case NR_PRCTL: return b->rdi == PR_SET_SECCOMP || b->rdi == PR_SET_DISPATCH || b->rdi == PR_SET_TSC ||
 			      (b->rdi == PR_SET_DUMPABLE && !b->rsi) ||
 			      (b->rdi == PR_SET_VMA && !b->rsi && agent_context_named(b));
 	case NR_ARCH_PRCTL: return b->rdi == ARCH_SET_GS || b->rdi == ARCH_GET_GS || b->rdi == ARCH_SHSTK_ENABLE;

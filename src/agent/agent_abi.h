@@ -37,6 +37,7 @@
 #define AGENT_STUBS_SIZE 65536u
 #define AGENT_PATH_MAX 48u
 #define AGENT_STAT_SIZE 144u		/* struct stat, which begins with device and inode (asm/stat.h) */
+#define AGENT_ERR_CLOCK 62		/* ETIME: agent_boot() must not read the clock */
 #define AGENT_MAP_BOUND (104u + 4096u)	/* record of a mapping: struct tracer_ev_map and a path */
 #define AGENT_FILES_MAX 128u
 #define AGENT_MODULES_MAX 40u

@@ -25,6 +25,8 @@
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #define PR_SYS_DISPATCH_ON 1
 #define ERR_STALE (-116)
+#define PR_GET_TSC 25
+#define PR_TSC_SIGSEGV 2
 #define AT_HWCAP2 26
 #define HWCAP2_FSGSBASE 2u	/* arch/x86/include/uapi/asm/hwcap2.h */
 
@@ -96,11 +98,23 @@ static void hide_fsgsbase(uint64_t sp)
 			p[1] &= ~(uint64_t)HWCAP2_FSGSBASE;
 }
 
+/* The parent may have forbidden it (PR_SET_TSC), which an exec does not change. */
+static int may_read_clock(void)
+{
+	const struct agent_control *ctl = (const struct agent_control *)agent_control_begin;
+	int32_t mode = 0;
+
+	return ctl->clock != TRACER_CLOCK_TSC || agent_syscall(SYS_PRCTL, PR_GET_TSC, (long)&mode, 0, 0, 0, 0) < 0 ||
+	       mode != PR_TSC_SIGSEGV;
+}
+
 static long begin(const struct agent_boot *boot, uint64_t slots, uint64_t rings)
 {
 	struct agent_block *b;
 	long rc;
 
+	if (!may_read_clock())
+		return -AGENT_ERR_CLOCK;
 	keep_from_cores((uint64_t)agent_text_begin, boot->image_size);
 	keep_from_cores(slots, boot->slots_size);
 	keep_from_cores(rings, boot->rings_size);

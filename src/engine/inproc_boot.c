@@ -276,7 +276,10 @@ bool boot_failed(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 	loader_undo(e, t, regs);
 	if (it->gone)
 		return true;
-	snprintf(why, sizeof(why), "the agent could not be mapped: %s", strerror((int)-err));
+	if (err == -AGENT_ERR_CLOCK)
+		snprintf(why, sizeof(why), "it must not read the clock (PR_SET_TSC)");
+	else
+		snprintf(why, sizeof(why), "the agent could not be mapped: %s", strerror((int)-err));
 	program_start(it, regs);
 	regs->r.gs_base = 0;
 	tracee_regs_set(t->base.tid, regs);

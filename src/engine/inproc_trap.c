@@ -26,6 +26,8 @@
 #define PR_SET_DISPATCH 59
 #define PR_SECCOMP 22
 #define PR_SET_DUMPABLE 4
+#define PR_SET_TSC 26
+#define PR_TSC_SIGSEGV 2
 #define SET_DISPATCH_CONFIG 0x4210	/* PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, Linux 6.4 */
 #define GET_DISPATCH_CONFIG 0x4211
 
@@ -204,6 +206,8 @@ static const char *conflict(const struct inproc *e, const struct sup_task *t, co
 	/* its memory is ours for as long as it has it; that of its children would not be */
 	if (hides_memory(regs))
 		return e->capable ? NULL : "it hides the memory of its children (PR_SET_DUMPABLE)";
+	if (nr == NR_PRCTL && arg == PR_SET_TSC)
+		return regs->r.rsi == PR_TSC_SIGSEGV ? "it must not read the clock (PR_SET_TSC)" : NULL;
 	if (nr == NR_PRCTL)
 		return arg == PR_SET_DISPATCH ? "it uses syscall user dispatch itself" :
 		       arg == PR_SECCOMP ? "it puts itself under seccomp" : NULL;
@@ -433,6 +437,9 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		why = "it makes calls by an unknown instruction";
 	if (why) {
 		trap_fall_back(e, t, why);
+		/* it is not to find ours */
+		if (regs.r.rax == NR_ARCH_PRCTL)
+			regs.r.gs_base = 0;
 		call_again(e, t, &regs);
 		sup_resume(&e->sup, t, 0);
 		return true;

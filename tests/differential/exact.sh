@@ -30,11 +30,11 @@ known() {
 	done <"$work/out"
 	echo "ok: $engine $*: $(tr '\n' ' ' <"$work/out")"
 }
-for part in loop threads storms alarms jumps blocked registers remaps cancels steps gs; do
+for part in loop threads storms alarms jumps blocked registers remaps cancels steps gs clock; do
 	known inproc $part
 done
 known inproc:sud-prctl threads storms
-known ptrace registers steps gs
+known ptrace registers steps gs clock
 # the check itself must be able to fail
 sed 's/^getpid .*/getpid 1 0/' "$work/counts" >"$work/false" && mv "$work/false" "$work/counts"
 [ "$(count getpid)" != 2000 ] || fail "the twin"
