@@ -26,6 +26,8 @@
 #include "export/otlp_response.h"
 #include "export/retry.h"
 
+#define QUICK_NS 200000000ull	/* a refusal that takes no longer may be met once more at the end */
+
 /* A compressed request that was made before its turn.  Its spans are told by their ids. */
 struct ahead {
 	const uint8_t *body;
@@ -46,6 +48,7 @@ struct otlp_exporter {
 	struct ahead ahead;
 	struct retry retry;
 	struct breaker breaker;
+	uint64_t refused_at;	/* when it could not be reached last, 0: to find that out took long */
 	const struct log *log;
 	bool logged_failure, logged_partial;
 	const char *items;		/* what is sent, for messages */
@@ -193,7 +196,7 @@ static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, 
 
 	retry_reset(&e->retry);
 	for (;;) {
-		uint64_t wait, now;
+		uint64_t wait, now, begin = clock_mono_ns();
 		enum verdict v;
 
 		http_transport_post(e->transport, body, len, deadline, &reply);
@@ -204,9 +207,10 @@ static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, 
 		out->permanent = v == VERDICT_FATAL && reply.result == HTTP_ANSWERED;
 		if (v != VERDICT_AGAIN)
 			return;
+		now = clock_mono_ns();
+		e->refused_at = reply.result == HTTP_UNREACHABLE && now - begin < QUICK_NS ? now : 0;
 		if (reply.result == HTTP_UNREACHABLE && !e->breaker.ever_succeeded)
 			return;
-		now = clock_mono_ns();
 		wait = retry_next(&e->retry, reply.retry_after_ns, now, deadline);
 		if (wait == RETRY_NEVER || http_transport_wait(e->transport, now + wait) != 0)
 			return;
@@ -403,9 +407,10 @@ static uint64_t otlp_hold(struct span_exporter *base, uint64_t now, bool last_ch
 		return breaker_check(&e->breaker, now);
 	if (e->breaker.state != BREAKER_OPEN)
 		return 0;
-	if (!e->breaker.ever_succeeded)
+	if (!e->breaker.ever_succeeded && (!e->refused_at || now - e->refused_at < QUICK_NS))
 		return UINT64_MAX;
-	e->breaker.state = BREAKER_HALF_OPEN;	/* it was there once: try, whatever the pause says */
+	/* it was there once, or may have come meanwhile and to ask takes no time: try, whatever the pause says */
+	e->breaker.state = BREAKER_HALF_OPEN;
 	return 0;
 }
 

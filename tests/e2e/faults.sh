@@ -132,13 +132,33 @@ sent=$(number "spans sent")
 	fail "refused, then there: $(spans_there) came: $(cat "$dir/err")"
 grep -q 'answers again' "$dir/err" && pass || fail "refused, then there: not told: $(cat "$dir/err")"
 
+# There just before the end, in the pause between two tries: one more is made, and what waited arrives.
+collector
+collector_end
+"$tracer" --perf-mode=low-latency --otlp-endpoint "$url" --otlp-flush-timeout=60000 \
+	sh -c "ls / >/dev/null; n=0; while [ ! -e '$dir/there' ] && [ \$n -lt 400 ]; do sleep 0.05; n=\$((n + 1)); done
+	echo out; exit 5" >"$dir/out" 2>"$dir/err" &
+run=$!
+wait_for grep -q 'cannot be reached' "$dir/err" || fail "there at the end: not told: $(cat "$dir/err")"
+collector "$port"
+sleep 0.3
+: >"$dir/there"
+wait $run
+rc=$?
+collector_end
+[ $rc = 5 ] && [ "$(cat "$dir/out")" = out ] && pass || fail "there at the end: status $rc or output"
+sent=$(number "spans sent")
+[ "$sent" -gt 0 ] && [ "$(spans_there)" = "$sent" ] && [ "$(number dropped)" = 0 ] && pass ||
+	fail "there at the end: $(spans_there) came: $(cat "$dir/err")"
+
 # Killed in mid-run: what it had is whole, the rest is counted.
 collector
 "$tracer" --stats=export --perf-mode=low-latency --otlp-endpoint "$url" --otlp-flush-timeout=2000 sh -c "ls / >/dev/null
 	n=0; while [ ! -s '$dir/killed' ] && [ \$n -lt 400 ]; do sleep 0.05; n=\$((n + 1)); done
 	ls / >/dev/null; echo out; exit 5" >"$dir/out" 2>"$dir/err" &
 run=$!
-wait_for test -s "$dir/got" || fail "killed collector: nothing came"
+# a second request comes when the first one was answered
+wait_for sh -c 'test "$(cat "$1" 2>/dev/null | wc -l)" -ge 2' sh "$dir/got" || fail "killed collector: nothing came"
 kill -9 $collector
 wait $collector 2>/dev/null
 echo yes >"$dir/killed"
