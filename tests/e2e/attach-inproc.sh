@@ -19,7 +19,13 @@ tracer_pid=
 trap 'kill $victim $tracer_pid 2>/dev/null; rm -rf "$dir"' EXIT
 read -r answer <&4
 
-# attach [OPTION...]: every thread is traced
+# order WORD...: the program's answer is $calls
+order() {
+	echo "$*" >&3
+	read -r answer calls <&4
+}
+
+# attach [OPTION...]: every thread is traced, and has stopped once, before which nothing is patched
 attach() {
 	"$tracer" -c -o "$dir/counts" --engine inproc --stats=engine "$@" -p $victim 2>"$dir/err" 3>&- 4<&- &
 	tracer_pid=$!
@@ -27,6 +33,10 @@ attach() {
 	while [ $tries -lt 200 ] && ! "$fx/fx_text" $victim | grep -q 'agent 2 threads 8$'; do
 		kill -0 $tracer_pid 2>/dev/null || break
 		sleep 0.05
+		tries=$((tries + 1))
+	done
+	while [ $tries -lt 200 ] && "$fx/fx_text" $victim | grep -q ' differ 0 ' && kill -0 $tracer_pid 2>/dev/null; do
+		order c 1
 		tries=$((tries + 1))
 	done
 }
@@ -45,12 +55,6 @@ told() {
 
 stat_of() {
 	sed -n "s/^.*  $1  *\([0-9]*\)\$/\1/p" "$dir/err"
-}
-
-# order WORD...: the program's answer is $calls
-order() {
-	echo "$*" >&3
-	read -r answer calls <&4
 }
 
 attach
