@@ -28,6 +28,8 @@ static const struct metric_desc point_inflight = { "otel.sdk.exporter.metric_dat
 static const struct metric_desc point_exported = { "otel.sdk.exporter.metric_data_point.exported", "{data_point}",
 	"The number of metric data points for which the export has finished, either successful or failed." };
 
+#define PARENT_ORIGIN "otel.span.parent.origin"
+
 /* component type and name, error.type: NULL is left out */
 static struct health_row row(const struct metric_desc *d, enum metric_kind kind, const char *type, const char *name,
 			     const char *error, uint64_t value, bool applies)
@@ -65,11 +67,14 @@ unsigned health_add_peer(struct metric_attr attrs[2], const struct otlp_peer *pe
 	return peer->port ? 2 : 1;
 }
 
-/* A row of the spans themselves. */
-static struct health_row span_row(const struct metric_desc *d, enum metric_kind kind, uint64_t value, bool applies)
+/* A row of the spans themselves.  origin: of their parents, or NULL. */
+static struct health_row span_row(const struct metric_desc *d, enum metric_kind kind, const char *origin, uint64_t value,
+				  bool applies)
 {
 	struct health_row r = row(d, kind, NULL, NULL, NULL, value, applies);
 
+	if (origin)
+		r.attrs[r.nattrs++] = (struct metric_attr){ .key = PARENT_ORIGIN, .text = origin };
 	r.attrs[r.nattrs++] = (struct metric_attr){ .key = "otel.span.sampling_result", .text = "RECORD_AND_SAMPLE" };
 	return r;
 }
@@ -98,11 +103,14 @@ void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source
 	const struct exporter se = { src->span_exporter, src->span_peer, src->batch };
 	const struct exporter me = { src->metric_exporter, src->metric_peer, src->sender };
 	bool spans = src->built, batch = src->batch;
+	uint64_t started = s->single + s->begun + s->compute_spans + s->summary_spans;
 	uint64_t done = b->exported + b->rejected + b->failed + b->spooled;
 	unsigned n = 0;
 
-	rows[n++] = span_row(&span_started, METRIC_SUM, s->single + s->begun + s->compute_spans + s->summary_spans, spans);
-	rows[n++] = span_row(&span_live, METRIC_UPDOWN, s->live, spans);
+	rows[n++] = span_row(&span_started, METRIC_SUM, "none", s->orphans, spans);
+	rows[n++] = span_row(&span_started, METRIC_SUM, "local", started - s->orphans - s->remote, spans);
+	rows[n++] = span_row(&span_started, METRIC_SUM, "remote", s->remote, spans);
+	rows[n++] = span_row(&span_live, METRIC_UPDOWN, NULL, s->live, spans);
 	rows[n++] = row(&queue_size, METRIC_UPDOWN, bsp, bsp_name, NULL,
 			b->queued > done + b->dropped_shutdown ? b->queued - done - b->dropped_shutdown : 0, batch);
 	rows[n++] = row(&queue_capacity, METRIC_UPDOWN, bsp, bsp_name, NULL, src->queue_capacity, batch);
@@ -126,6 +134,6 @@ void health_format_name(const struct health_row *r, char *buf, size_t size)
 	strbuf_init_fixed(&sb, buf, size);
 	strbuf_add_str(&sb, r->desc->name);
 	for (unsigned i = 0; i < r->nattrs; i++)
-		if (!strcmp(r->attrs[i].key, "error.type"))
+		if (!strcmp(r->attrs[i].key, "error.type") || !strcmp(r->attrs[i].key, PARENT_ORIGIN))
 			strbuf_add_fmt(&sb, "{%s=%s}", r->attrs[i].key, r->attrs[i].text);
 }

@@ -13,7 +13,7 @@
 #include "export/otlp_exporter.h"
 #include "span/span_builder.h"
 
-#define HEALTH_ROWS 15u
+#define HEALTH_ROWS 17u
 #define HEALTH_ATTRS 5u
 
 struct health_row {

@@ -120,6 +120,7 @@ static void count_begin(struct span_builder *b)
 static void segment_open(struct span_builder *b, struct pspan *p)
 {
 	count_begin(b);
+	b->stats.orphans += p->root;
 	p->seg.trace = b->trace.serial;
 	p->seg.start_ns = later(b->trace.start_ns, p->start_ns);
 	id_generator_next(&b->ids, p->seg.id);
@@ -234,6 +235,10 @@ static void root_open(struct span_builder *b, const struct image *img)
 	struct pspan *p = &b->root;
 
 	count_begin(b);
+	if (b->cfg.context.remote)
+		b->stats.remote++;
+	else
+		b->stats.orphans++;
 	pspan_place(b, p, b->cfg.context.parent_id);
 	p->start_ns = clock_map_real(b->clock, img->start_ticks);
 	if (!b->trace.start_ns)

@@ -32,7 +32,7 @@ while read -r steps sent retries said; do
 	"$tracer" --stats=export --otlp-flush-timeout=60000 --otlp-timeout=60000 --otlp-protocol=grpc --otlp-endpoint "$url" \
 		sh -c 'echo out; exit 5' >"$tmp/out" 2>"$tmp/err"
 	rc=$?
-	all=$(sed -n 's/.*otel.sdk.span.started  *\([0-9]*\)$/\1/p' "$tmp/err")
+	all=$(awk '/ otel.sdk.span.started/ { n += $NF } END { print n + 0 }' "$tmp/err")
 	test $sent = all && want=$all || want=0
 	test $rc = 5 && test "$(cat "$tmp/out")" = out && grep -q ', waited 0.000 s' "$tmp/err" &&
 		grep -q ", $want spans sent, .* $((all - want)) dropped;" "$tmp/err" &&
