@@ -50,6 +50,9 @@ struct otlp_exporter {
 	struct breaker breaker;
 	uint64_t refused_at;	/* when it could not be reached last, 0: to find that out took long */
 	const struct log *log;
+	size_t request_max;
+	bool seen;			/* a connection came about once */
+	uint64_t asked_ns;		/* the server wants to be left alone for so long, which is more than the export had */
 	bool logged_failure, logged_partial;
 	const char *items;		/* what is sent, for messages */
 };
@@ -68,13 +71,16 @@ static void set_failing(struct otlp_exporter *e, bool failing)
 
 /* ---- what an answer means ---- */
 
-/* About the collector; whoever shows it puts its name in front. */
+/* About the collector; whoever shows it puts its name in front.  The detail is the other side's, or libcurl's with
+ * names of the other side in it. */
 static void say(struct export_outcome *out, const char *what, const char *detail)
 {
+	char clean[sizeof(out->message)];
 	struct strbuf sb;
 
-	strbuf_init_fixed(&sb, out->message, sizeof(out->message));	/* cut where it is too long */
-	strbuf_add_fmt(&sb, "%s%s%s", what, *detail ? ": " : "", detail);
+	otlp_format_message(clean, sizeof(clean) - strlen(what) - 2, detail, strlen(detail));
+	strbuf_init_fixed(&sb, out->message, sizeof(out->message));
+	strbuf_add_fmt(&sb, "%s%s%s", what, *clean ? ": " : "", clean);
 }
 
 static void judge_success(struct otlp_exporter *e, enum http_body type, const uint8_t *body, size_t len, size_t n,
@@ -100,8 +106,14 @@ static void judge_success(struct otlp_exporter *e, enum http_body type, const ui
 	e->logged_partial = true;
 }
 
-static enum verdict judge_status(struct otlp_exporter *e, const struct http_reply *r, size_t n,
-				 struct export_outcome *out)
+/* How long the server wants to be left alone: RetryInfo where it asks for more than Retry-After did. */
+static void note_retry_info(struct http_reply *r, const struct otlp_answer *a)
+{
+	if (a->retry_info && r->retry_after_ns < a->retry_delay_ns)
+		r->retry_after_ns = a->retry_delay_ns;
+}
+
+static enum verdict judge_status(struct otlp_exporter *e, struct http_reply *r, size_t n, struct export_outcome *out)
 {
 	struct otlp_answer a;
 	char what[32];
@@ -112,6 +124,7 @@ static enum verdict judge_status(struct otlp_exporter *e, const struct http_repl
 		return VERDICT_DONE;
 	}
 	otlp_decode_error(&a, r->type, r->body, r->len);
+	note_retry_info(r, &a);
 	snprintf(what, sizeof(what), "answered %d", r->status);
 	say(out, what, a.message);
 	out->result = EXPORT_FAILED;
@@ -136,8 +149,7 @@ static enum verdict judge_grpc(struct otlp_exporter *e, struct http_reply *r, si
 		return VERDICT_DONE;
 	}
 	otlp_decode_details(&a, r->grpc_details);
-	if (a.retry_info && r->retry_after_ns < a.retry_delay_ns)
-		r->retry_after_ns = a.retry_delay_ns;
+	note_retry_info(r, &a);
 	if (r->grpc_status < 0 && r->type == HTTP_BODY_GRPC && r->status == 200) {
 		/* The stream ended before its trailers: as a lost connection. */
 		out->result = EXPORT_FAILED;
@@ -204,14 +216,17 @@ static void send_body(struct otlp_exporter *e, const uint8_t *body, size_t len, 
 		out->wire_bytes += len;
 		v = judge(e, &reply, n, out);
 		set_failing(e, v != VERDICT_DONE);
+		e->seen |= reply.result == HTTP_ANSWERED || reply.result == HTTP_BROKEN;
 		out->permanent = v == VERDICT_FATAL && reply.result == HTTP_ANSWERED;
 		if (v != VERDICT_AGAIN)
 			return;
 		now = clock_mono_ns();
 		e->refused_at = reply.result == HTTP_UNREACHABLE && now - begin < QUICK_NS ? now : 0;
-		if (reply.result == HTTP_UNREACHABLE && !e->breaker.ever_succeeded)
+		if (reply.result == HTTP_UNREACHABLE && !e->seen)
 			return;
 		wait = retry_next(&e->retry, reply.retry_after_ns, now, deadline);
+		if (wait == RETRY_NEVER)
+			e->asked_ns = reply.retry_after_ns;
 		if (wait == RETRY_NEVER || http_transport_wait(e->transport, now + wait) != 0)
 			return;
 		out->result = EXPORT_OK;
@@ -340,7 +355,7 @@ static void note_outcome(struct otlp_exporter *e, const struct export_outcome *o
 		e->logged_failure = false;
 	} else if (!good) {
 		bool opened = !is_about_the_batch(out) &&
-			breaker_add_failure(&e->breaker, clock_mono_ns(), out->result == EXPORT_REFUSED);
+			breaker_add_failure(&e->breaker, clock_mono_ns(), out->result == EXPORT_REFUSED && !e->seen, e->asked_ns);
 
 		log_failure(e, out, opened);
 	}
@@ -352,6 +367,7 @@ static void note_outcome(struct otlp_exporter *e, const struct export_outcome *o
 static bool may_send(struct otlp_exporter *e, struct export_outcome *out)
 {
 	*out = (struct export_outcome){ .result = EXPORT_OK, .rpc_status = -1 };
+	e->asked_ns = 0;
 	if (!http_transport_aborted(e->transport) && breaker_check(&e->breaker, clock_mono_ns()) == 0)
 		return true;
 	out->result = EXPORT_REFUSED;
@@ -390,6 +406,8 @@ void otlp_exporter_post(struct span_exporter *base, const uint8_t *body, size_t 
 	if (gzipped && e->gzip) {
 		send_compressed(e, body, len, spans, deadline, out);
 	} else {
+		if (!gzipped && len > e->request_max)
+			err = -E2BIG;
 		if (gzipped)
 			err = gzip_decode(&e->plain, body, len, &body, &len);
 		send_encoded(e, body, len, spans, err, deadline, out);
@@ -472,6 +490,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 	int err = otlp_endpoint_parse(&e->endpoint, url, cfg->endpoint ? cfg->endpoint_kind : OTLP_ENDPOINT_BASE,
 				      cfg->protocol, cfg->signal, cfg->insecure, why, whylen);
 
+	e->request_max = most;
 	strbuf_init(&e->json, most);
 	strbuf_init(&e->plain, OTLP_REQUEST_MAX + GZIP_HEADROOM);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)

@@ -25,9 +25,9 @@ enum { SENT = 0, LEFT = 1, USAGE = 2 };		/* exit status */
 
 struct sender {
 	struct tracer_options *options;
-	struct span_exporter *protobuf, *json;	/* made when first needed */
+	struct span_exporter *protobuf, *json, *metrics;	/* made when first needed */
 	struct log log;
-	uint64_t spans, rejected;
+	uint64_t spans, points, rejected;
 	unsigned files, left;
 	bool quiet;
 };
@@ -35,7 +35,7 @@ struct sender {
 static const char usage_text[] =
 	"usage: tracer send [OPTIONS] FILE|DIR...\n"
 	"Sends spans that were kept in files: segments and directories of --otlp-spool,\n"
-	"and OTLP/JSON lines (-o FILE.otlp.jsonl).  A segment is removed when all of it\n"
+	"and OTLP/JSON lines (-o FILE.otlp.jsonl), spans or metrics.  A segment is removed when all of it\n"
 	"is delivered.  Exit status: 0 all delivered, 1 something is left, 2 usage.\n"
 	"\n"
 	"  --otlp-endpoint URL, --otlp-protocol, --otlp-headers, --otlp-timeout,\n"
@@ -88,6 +88,11 @@ static int open_exporter(struct sender *s, struct span_exporter **e, enum otlp_p
 
 	if (*e)
 		return 0;
+	if (e == &s->metrics) {
+		options_load_metrics(o, &cfg);
+		cfg.protocol = protocol;
+		cfg.log = &s->log;
+	}
 	err = otlp_http_exporter_new(e, &cfg, why, sizeof(why));
 	if (err)
 		fprintf(stderr, "tracer send: %s\n", why[0] ? why : tracer_strerror(err));
@@ -137,22 +142,39 @@ static int send_segment(struct sender *s, const char *path)
 	return done ? SENT : LEFT;
 }
 
-static size_t count_spans(const char *line)
+static size_t count_words(const char *line, const char *word)
 {
 	size_t n = 0;
 
-	for (const char *p = line; (p = strstr(p, "\"startTimeUnixNano\"")) != NULL; p++)
+	for (const char *p = line; (p = strstr(p, word)) != NULL; p++)
 		n++;
 	return n;
 }
 
+#define SPANS "\"resourceSpans\""
+#define METRICS "\"resourceMetrics\""
+
+/* An object that begins with this member, the only one that TracesData and MetricsData have. */
+static bool has_member(const char *line, const char *name)
+{
+	if (*line++ != '{')
+		return false;
+	line += strspn(line, " \t");
+	return !strncmp(line, name, strlen(name));
+}
+
+/* One object of a file: spans, or metrics, each to its own path. */
 static int send_line(struct sender *s, const char *path, unsigned number, const char *line, size_t len)
 {
+	bool metrics = has_member(line, METRICS);
+	struct span_exporter **e = metrics ? &s->metrics : &s->json;
 	struct export_outcome out;
-	size_t spans = count_spans(line);
 
-	otlp_exporter_post(s->json, (const uint8_t *)line, len, false, spans, deadline_of(s), &out);
-	s->spans += out.accepted;
+	if (open_exporter(s, e, OTLP_HTTP_JSON))
+		return USAGE;
+	otlp_exporter_post(*e, (const uint8_t *)line, len, false,
+			   count_words(line, metrics ? "\"timeUnixNano\"" : "\"startTimeUnixNano\""), deadline_of(s), &out);
+	*(metrics ? &s->points : &s->spans) += out.accepted;
 	s->rejected += out.rejected;
 	if (out.result == EXPORT_OK || out.result == EXPORT_PARTIAL)
 		return SENT;
@@ -175,11 +197,11 @@ static int send_lines(struct sender *s, const char *path)
 	while (ret == SENT && (n = getline(&line, &cap, f)) > 0) {
 		number++;
 		if (line[n - 1] == '\n')
-			n--;
-		if (n && line[0] == '{')
+			line[--n] = '\0';
+		if (n && (has_member(line, SPANS) || has_member(line, METRICS)))
 			ret = send_line(s, path, number, line, (size_t)n);
 		else if (n)
-			ret = report_left(s, path, "not OTLP/JSON lines");
+			ret = report_left(s, path, "not OTLP/JSON lines of spans or metrics, as -o FILE.otlp.jsonl writes them");
 	}
 	free(line);
 	fclose(f);
@@ -202,11 +224,10 @@ static int send_file(struct sender *s, const char *path)
 	s->files++;
 	if (lines && protocol == OTLP_GRPC)
 		return report_left(s, path, "OTLP/JSON goes by --otlp-protocol http/json only");
-	err = lines ? open_exporter(s, &s->json, OTLP_HTTP_JSON) :
-		open_exporter(s, &s->protobuf, protocol == OTLP_GRPC ? OTLP_GRPC : OTLP_HTTP_PROTOBUF);
-	if (err)
-		return USAGE;
-	return lines ? send_lines(s, path) : send_segment(s, path);
+	if (lines)
+		return send_lines(s, path);
+	err = open_exporter(s, &s->protobuf, protocol == OTLP_GRPC ? OTLP_GRPC : OTLP_HTTP_PROTOBUF);
+	return err ? USAGE : send_segment(s, path);
 }
 
 /* Oldest first; one that cannot be delivered now means the next cannot either. */
@@ -293,6 +314,16 @@ static int parse_options(struct sender *s, int argc, char **argv)
 	return i;
 }
 
+static void report(const struct sender *s)
+{
+	char points[64] = "";
+
+	if (s->points)
+		snprintf(points, sizeof(points), ", %llu data points", (unsigned long long)s->points);
+	fprintf(stderr, "tracer send: %llu spans%s sent, %llu rejected; %u files, %u left\n", (unsigned long long)s->spans,
+		points, (unsigned long long)s->rejected, s->files, s->left);
+}
+
 static int run(struct sender *s, int argc, char **argv)
 {
 	char why[512];
@@ -313,8 +344,7 @@ static int run(struct sender *s, int argc, char **argv)
 		ret = r > ret ? r : ret;
 	}
 	if (!s->quiet && ret != USAGE)
-		fprintf(stderr, "tracer send: %llu spans sent, %llu rejected; %u files, %u left\n",
-			(unsigned long long)s->spans, (unsigned long long)s->rejected, s->files, s->left);
+		report(s);
 	return ret;
 }
 
@@ -331,6 +361,8 @@ int main(int argc, char **argv)
 		s.protobuf->ops->free(s.protobuf);
 	if (s.json)
 		s.json->ops->free(s.json);
+	if (s.metrics)
+		s.metrics->ops->free(s.metrics);
 	tracer_options_free(s.options);
 	return ret;
 }

@@ -42,57 +42,14 @@ static const struct metric_attr overflow_attr = { .key = "otel.metric.overflow" 
 
 /* --- options --- */
 
-/* Each of these has a general row and one for metrics alone.  A value given on
- * our own command line or in TRACER_* beats all of OTEL_*; the row for metrics
- * has read OTEL_..._METRICS_* and the general variable; NULL: the default. */
-static const struct option_value *value_of(const struct tracer_options *o, enum option_id general, enum option_id metrics)
-{
-	const struct option_value *g = &o->v[general], *m = &o->v[metrics];
-
-	if (g->origin >= TRACER_FROM_ENVIRON && g->origin > m->origin)
-		return g;
-	if (m->origin != TRACER_FROM_DEFAULT)
-		return m;
-	return g->origin == TRACER_FROM_DEFAULT ? g : NULL;
-}
-
-static uint64_t num_of(const struct option_value *v, uint64_t none)
-{
-	return v ? v->num : none;
-}
-
-static const char *str_of(const struct option_value *v)
-{
-	return v ? v->str : NULL;
-}
-
-static enum otlp_endpoint_kind kind_of(const struct option_value *v)
-{
-	if (v && v->origin == TRACER_FROM_OTEL_TRACES)
-		return OTLP_ENDPOINT_SIGNAL;
-	return v && v->origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
-}
-
 static int open_exporter(struct metering *m, const struct log *log, char *why, size_t whylen)
 {
-	const struct tracer_options *o = m->options;
-	const struct option_value *endpoint = value_of(o, OPT_OTLP_ENDPOINT, OPT_METRICS_ENDPOINT);
-	struct otlp_config cfg = {
-		.signal = OTLP_METRICS,
-		.endpoint = endpoint && endpoint->origin != TRACER_FROM_DEFAULT ? endpoint->str : NULL,
-		.endpoint_kind = kind_of(endpoint),
-		.protocol = (enum otlp_protocol)num_of(value_of(o, OPT_OTLP_PROTOCOL, OPT_METRICS_PROTOCOL), 0),
-		.insecure = num_of(value_of(o, OPT_OTLP_INSECURE, OPT_METRICS_INSECURE), 0) != 0,
-		.gzip = num_of(value_of(o, OPT_OTLP_COMPRESSION, OPT_METRICS_COMPRESSION), 0) == 0,
-		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
-		.headers = str_of(value_of(o, OPT_OTLP_HEADERS, OPT_METRICS_HEADERS)),
-		.certificate = str_of(value_of(o, OPT_OTLP_CERTIFICATE, OPT_METRICS_CERTIFICATE)),
-		.client_certificate = str_of(value_of(o, OPT_OTLP_CLIENT_CERTIFICATE, OPT_METRICS_CLIENT_CERTIFICATE)),
-		.client_key = str_of(value_of(o, OPT_OTLP_CLIENT_KEY, OPT_METRICS_CLIENT_KEY)),
-		.log = log,
-	};
-	int r = otlp_http_exporter_new(&m->exporter, &cfg, why, whylen);
+	struct otlp_config cfg;
+	int r;
 
+	options_load_metrics(m->options, &cfg);
+	cfg.log = log;
+	r = otlp_http_exporter_new(&m->exporter, &cfg, why, whylen);
 	m->protocol = cfg.protocol;
 	if (r)
 		return r;
@@ -105,8 +62,8 @@ static int open_exporter(struct metering *m, const struct log *log, char *why, s
 /* The stricter of the exporter's and the reader's limit; 0 is none. */
 static uint64_t timeout_of(const struct tracer_options *o)
 {
-	uint64_t exporter = num_of(value_of(o, OPT_OTLP_TIMEOUT, OPT_METRICS_TIMEOUT), 10000000000u);
-	uint64_t reader = option_num(o, OPT_METRIC_TIMEOUT);
+	const struct option_value *v = option_of_metrics(o, OPT_OTLP_TIMEOUT, OPT_METRICS_TIMEOUT);
+	uint64_t exporter = v ? v->num : 10000000000u, reader = option_num(o, OPT_METRIC_TIMEOUT);
 
 	return reader && (!exporter || reader < exporter) ? reader : exporter;
 }

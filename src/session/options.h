@@ -67,6 +67,12 @@ int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const ch
 /* k=v,k2=v2 of a resource. */
 int options_check_attributes(const char *text, char *why, size_t whylen);
 
+/* An option that may be set for metrics alone: its value in force for them; NULL: the default. */
+const struct option_value *option_of_metrics(const struct tracer_options *o, enum option_id general, enum option_id metrics);
+/* Where and how metrics are sent; all but the log. */
+struct otlp_config;
+void options_load_metrics(const struct tracer_options *o, struct otlp_config *cfg);
+
 /* Edit distance with transpositions; how "did you mean" is decided. */
 unsigned nearest_distance(const char *a, const char *b);
 /* Most that still counts as "like" for a word of this length. */

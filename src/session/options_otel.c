@@ -105,3 +105,55 @@ int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const ch
 	return r ? r : check_endpoint(o, OPT_METRICS_ENDPOINT, own ? OPT_METRICS_PROTOCOL : OPT_OTLP_PROTOCOL, OTLP_METRICS,
 				      told ? NULL : warn, ctx, why, whylen);
 }
+
+/* --- metrics --- */
+
+/* Each of these has a general row and one for metrics alone.  A value given on
+ * our own command line or in TRACER_* beats all of OTEL_*; the row for metrics
+ * has read OTEL_..._METRICS_* and the general variable; NULL: the default. */
+const struct option_value *option_of_metrics(const struct tracer_options *o, enum option_id general, enum option_id metrics)
+{
+	const struct option_value *g = &o->v[general], *m = &o->v[metrics];
+
+	if (g->origin >= TRACER_FROM_ENVIRON && g->origin > m->origin)
+		return g;
+	if (m->origin != TRACER_FROM_DEFAULT)
+		return m;
+	return g->origin == TRACER_FROM_DEFAULT ? g : NULL;
+}
+
+static uint64_t num_of(const struct option_value *v, uint64_t none)
+{
+	return v ? v->num : none;
+}
+
+static const char *str_of(const struct option_value *v)
+{
+	return v ? v->str : NULL;
+}
+
+static enum otlp_endpoint_kind kind_of(const struct option_value *v)
+{
+	if (v && v->origin == TRACER_FROM_OTEL_TRACES)
+		return OTLP_ENDPOINT_SIGNAL;
+	return v && v->origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
+}
+
+void options_load_metrics(const struct tracer_options *o, struct otlp_config *cfg)
+{
+	const struct option_value *endpoint = option_of_metrics(o, OPT_OTLP_ENDPOINT, OPT_METRICS_ENDPOINT);
+
+	*cfg = (struct otlp_config){
+		.signal = OTLP_METRICS,
+		.endpoint = endpoint && endpoint->origin != TRACER_FROM_DEFAULT ? endpoint->str : NULL,
+		.endpoint_kind = kind_of(endpoint),
+		.protocol = (enum otlp_protocol)num_of(option_of_metrics(o, OPT_OTLP_PROTOCOL, OPT_METRICS_PROTOCOL), 0),
+		.insecure = num_of(option_of_metrics(o, OPT_OTLP_INSECURE, OPT_METRICS_INSECURE), 0) != 0,
+		.gzip = num_of(option_of_metrics(o, OPT_OTLP_COMPRESSION, OPT_METRICS_COMPRESSION), 0) == 0,
+		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
+		.headers = str_of(option_of_metrics(o, OPT_OTLP_HEADERS, OPT_METRICS_HEADERS)),
+		.certificate = str_of(option_of_metrics(o, OPT_OTLP_CERTIFICATE, OPT_METRICS_CERTIFICATE)),
+		.client_certificate = str_of(option_of_metrics(o, OPT_OTLP_CLIENT_CERTIFICATE, OPT_METRICS_CLIENT_CERTIFICATE)),
+		.client_key = str_of(option_of_metrics(o, OPT_OTLP_CLIENT_KEY, OPT_METRICS_CLIENT_KEY)),
+	};
+}

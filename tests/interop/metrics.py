@@ -6,7 +6,8 @@
         does what came agree with the -c table of the same run?  Options:
         delta|cumulative, exponential|explicit: what must have come
   metrics.py lines STORED.jsonl OUT.pb   turns OTLP/JSON lines of metrics into a request
-  metrics.py self OUT.pb NAME...         metrics of these names must be there
+  metrics.py self OUT.pb NAME...         metrics of these names must be there; "remote 1", "none 0", "local 2": so many
+        spans (2: or more) were started with a parent of this origin
 """
 import collections
 import gzip
@@ -174,14 +175,22 @@ def lines(stored, out):
 
 def find(path, *names):
     got = set()
+    origins = collections.Counter()
     for _, m, _, p in points(request(path)):
         got.add(m.name)
-        if m.name.startswith("otel.sdk.") and m.name != "otel.sdk.span.started":
+        if m.name == "otel.sdk.span.started":
+            a = attributes(p.attributes)
+            assert a.pop("otel.span.sampling_result") == "RECORD_AND_SAMPLE", a
+            origins[a.pop("otel.span.parent.origin")] += p.as_int
+            assert not a, a
+        if m.name.startswith("otel.sdk.") and not m.name.startswith("otel.sdk.span."):
             a = attributes(p.attributes)
             assert a["otel.component.name"] == a["otel.component.type"] + "/0", a
         if m.name == "otel.sdk.exporter.operation.duration":
             check_exponential(p)
             assert m.unit == "s" and a["http.response.status_code"] == 200 and "error.type" not in a, a
+    for name, n in origins.items():
+        got.add("%s %s" % (name, min(n, 2)))     # exactly one, or more than one
     missing = set(names) - got
     assert not missing, "not there: %s" % missing
 

@@ -41,12 +41,36 @@ rm -f "$tmp/got.pb"
 $metrics self "$tmp/got.pb" otel.sdk.exporter.metric_data_point.exported otel.sdk.metric_reader.collection.duration \
 	otel.sdk.exporter.operation.duration ||
 	fail "self metrics"
+# Whose the parents of our spans are: none's or TRACEPARENT's for the root, none's for the root of each linked trace.
+while read -r context none local remote split; do
+	rm -f "$tmp/got.pb"
+	(
+		unset TRACEPARENT
+		test "$context" = - || export TRACEPARENT="$context"
+		exec "$tracer" -q --self-metrics --detail=full --trace-split="$split" --traces-exporter=none --otlp-metrics-endpoint "$url" \
+			-o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0"
+	) 2>"$tmp/err" || { cat "$tmp/err"; fail "self $context"; }
+	$metrics self "$tmp/got.pb" "none $none" "local $local" "remote $remote" || fail "parents: $context"
+done <<ROWS
+- 1 2 0 0
+- 2 2 0 40
+00-0123456789abcdef0123456789abcdef-0123456789abcdef-01 0 2 1 0
+00-0123456789abcdef0123456789abcdef-0123456789abcdef-01 2 2 1 40
+ROWS
 
 # The file sink's lines hold the same form.
 "$tracer" -q $table --detail=metrics -o "$tmp/run.otlp.jsonl" -- sh -c "$work" "$0" 2>"$tmp/table" ||
 	fail "file"
 $metrics lines "$tmp/run.otlp.jsonl" "$tmp/lines.pb" || fail "file: lines"
 $metrics check "$tmp/lines.pb" "$tmp/table" delta exponential || fail "file: not the same"
+# They can be sent later, as metrics; a line that is neither is told and not sent.
+rm -f "$tmp/got.pb"
+"$tracer" send --otlp-endpoint "$url" "$tmp/run.otlp.jsonl" 2>"$tmp/err" && grep -q ': 0 spans, [1-9][0-9]* data points sent, 0 rej' "$tmp/err" ||
+	fail "send: $(cat "$tmp/err")"
+$metrics check "$tmp/got.pb" "$tmp/table" delta exponential || fail "send: not the same"
+echo '{"resourceLogs":[]}' >"$tmp/logs.jsonl"
+"$tracer" send --otlp-endpoint "$url" "$tmp/logs.jsonl" 2>"$tmp/err" && fail "logs were sent"
+grep -q 'not OTLP/JSON lines of spans or metrics' "$tmp/err" || fail "send: $(cat "$tmp/err")"
 
 # Our own receiver: the same in its file, and a line for each point on its output.
 rm -f "$tmp/port"
