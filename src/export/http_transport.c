@@ -151,7 +151,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 	const char *v;
 
 	n *= size;
-	if ((v = header_value(data, n, "content-type", &len)) != NULL) {
+	if (n > 5 && strncmp(data, "HTTP/", 5) == 0) {
+		r->type = HTTP_BODY_OTHER;	/* what came before was an interim answer, or a proxy's */
+	} else if ((v = header_value(data, n, "content-type", &len)) != NULL) {
 		r->type = body_type(v, len);
 	} else if ((v = header_value(data, n, "grpc-status", &len)) != NULL) {
 		char digits[8];
@@ -445,7 +447,9 @@ static int post_once(struct http_transport *t, const uint8_t *body, size_t len, 
 	struct http_reply *r = t->reply;
 	int rc;
 
-	*r = (struct http_reply){ .grpc_status = -1 };
+	memset(r, 0, offsetof(struct http_reply, grpc_details));
+	r->grpc_details[0] = r->error[0] = '\0';
+	r->grpc_status = -1;
 	t->len = 0;
 	t->too_large = false;
 	t->error[0] = '\0';

@@ -44,7 +44,7 @@ struct http_reply {
 	size_t len;
 	int grpc_status;		/* -1: none came */
 	char grpc_message[256];		/* percent-decoded */
-	char grpc_details[2048];	/* base64, as it came */
+	char grpc_details[11264];	/* base64, as it came; 8 KiB is what peers allow all metadata */
 	char error[256];		/* libcurl's words, for results other than ANSWERED */
 };
 

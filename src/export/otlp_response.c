@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Decoding of answers.  Runs on the exporter thread, once for a batch; bodies
- * are the transport's (at most 4 MiB), results go to the caller's struct.
+ * are the transport's (at most 4 MiB), results go to the caller's struct.  What
+ * comes before damage counts.
  *
  * Bodies are JSON where the request was, and HTML or plain text where a proxy
  * or a receiver's own HTTP layer answered: then the first line is shown.
@@ -10,17 +11,32 @@
 #include "export/otlp_response.h"
 #include <stdlib.h>
 #include <string.h>
-#include "export/proto/rpc_status.pb-c.h"
-#include "export/proto/trace_service.pb-c.h"
+#include "base/proto_reader.h"
+#include "base/utf8.h"
 
-/* The first line, without what a terminal could take as a command. */
+void otlp_format_message(char *out, size_t room, const char *p, size_t n)
+{
+	size_t len = 0, step;
+
+	for (size_t i = 0; i < n && p[i] && p[i] != '\n' && p[i] != '\r'; i += step) {
+		const unsigned char *c = (const unsigned char *)p + i;
+		/* U+0080 to U+009F are commands, too */
+		bool command = *c < ' ' || *c == 0x7f || (*c == 0xc2 && i + 1 < n && c[1] < 0xa0);
+		size_t valid = utf8_next(p + i, n - i), add = command || !valid ? 1 : valid;
+
+		step = valid ? valid : 1;
+		if (len + add + 1 > room)
+			break;
+		memcpy(out + len, command ? " " : valid ? p + i : "?", add);
+		len += add;
+	}
+	if (room)
+		out[len] = '\0';
+}
+
 static void set_message(struct otlp_answer *out, const char *p, size_t n)
 {
-	size_t len = 0;
-
-	for (size_t i = 0; i < n && p[i] && p[i] != '\n' && p[i] != '\r' && len + 1 < sizeof(out->message); i++)
-		out->message[len++] = (unsigned char)p[i] < ' ' || p[i] == 0x7f ? ' ' : p[i];
-	out->message[len] = '\0';
+	otlp_format_message(out->message, sizeof(out->message), p, n);
 }
 
 /* ---- JSON: only as much as finds one member of an object ---- */
@@ -148,58 +164,163 @@ static void success_from_json(struct otlp_answer *out, const uint8_t *body, size
 		json_set_message(out, v);
 }
 
+/* ---- google.rpc.RetryInfo ---- */
+
+static void retry_set(struct otlp_answer *out, uint64_t seconds, uint64_t nanos)
+{
+	out->retry_info = true;
+	/* a day is longer than any export may take */
+	out->retry_delay_ns = seconds < 86400 ? seconds * 1000000000u + nanos : UINT64_MAX / 2;
+}
+
+/* "type.googleapis.com/google.rpc.RetryInfo": what is in front of the slash does not matter. */
+static bool is_retry_info(const char *url, size_t n)
+{
+	static const char name[] = "/google.rpc.RetryInfo";
+
+	return n >= sizeof(name) - 1 && memcmp(url + n - (sizeof(name) - 1), name, sizeof(name) - 1) == 0;
+}
+
+/* Digits of a fraction as nanoseconds. */
+static uint64_t fraction_read(const char *p, size_t n)
+{
+	uint64_t nanos = 0, unit = 100000000;
+
+	for (size_t i = 0; i < n && p[i] >= '0' && p[i] <= '9'; i++, unit /= 10)
+		nanos += (uint64_t)(p[i] - '0') * unit;
+	return nanos;
+}
+
+/* A Duration in JSON: "1.500s".  One that is negative or no duration is none. */
+static void retry_from_json(struct otlp_answer *out, struct json_text v)
+{
+	uint64_t seconds = 0;
+	const char *s;
+	size_t n, i;
+
+	if (!json_read_string(&v, &s, &n) || n < 2 || s[n - 1] != 's' || s[0] < '0' || s[0] > '9')
+		return;
+	for (i = 0; i < n && s[i] >= '0' && s[i] <= '9'; i++)
+		seconds = seconds < 86400 ? seconds * 10 + (uint64_t)(s[i] - '0') : seconds;
+	retry_set(out, seconds, s[i] == '.' ? fraction_read(s + i + 1, n - i - 1) : 0);
+}
+
+static void details_from_json(struct otlp_answer *out, struct json_text list)
+{
+	struct json_text detail, v;
+	const char *url;
+	size_t n;
+
+	if (!json_take(&list, '['))
+		return;
+	do {
+		json_skip_space(&list);
+		detail = list;
+		if (!json_skip_value(&list))
+			return;
+		detail.end = list.p;
+		if (json_lookup(detail, "@type", &v) && json_read_string(&v, &url, &n) && is_retry_info(url, n) &&
+		    json_lookup(detail, "retryDelay", &v))
+			retry_from_json(out, v);
+	} while (json_take(&list, ','));
+}
+
 static void error_from_json(struct otlp_answer *out, const uint8_t *body, size_t len)
 {
 	struct json_text top = { (const char *)body, (const char *)body + len }, v;
 
 	if (json_lookup(top, "message", &v))
 		json_set_message(out, v);
+	if (json_lookup(top, "details", &v))
+		details_from_json(out, v);
 }
 
-/* ---- protobuf ---- */
+/* ---- protobuf: read in place, so that no body makes us allocate many times its size ---- */
+
+static bool is_field(const struct proto_field *f, uint32_t number, enum proto_wire wire)
+{
+	return f->number == number && f->wire == wire;
+}
 
 /* The answers for the other signals have the same fields. */
 static void success_from_protobuf(struct otlp_answer *out, const uint8_t *body, size_t len)
 {
-	Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceResponse *r =
-		opentelemetry__proto__collector__trace__v1__export_trace_service_response__unpack(NULL, len, body);
+	struct proto_reader top, partial;
+	struct proto_field f;
 
-	if (!r)
-		return;
-	if (r->partial_success) {
-		out->rejected = r->partial_success->rejected_spans > 0 ? (uint64_t)r->partial_success->rejected_spans : 0;
-		set_message(out, r->partial_success->error_message, strlen(r->partial_success->error_message));
+	proto_reader_init(&top, body, len);
+	while (proto_reader_next(&top, &f)) {
+		if (!is_field(&f, 1, PROTO_BYTES))		/* partial_success */
+			continue;
+		proto_reader_init(&partial, f.bytes, f.len);
+		while (proto_reader_next(&partial, &f)) {
+			if (is_field(&f, 1, PROTO_VARINT))	/* rejected_spans, an int64 */
+				out->rejected = f.value <= INT64_MAX ? f.value : 0;
+			else if (is_field(&f, 2, PROTO_BYTES))	/* error_message */
+				set_message(out, (const char *)f.bytes, f.len);
+		}
 	}
-	opentelemetry__proto__collector__trace__v1__export_trace_service_response__free_unpacked(r, NULL);
 }
 
-static void retry_info_decode(struct otlp_answer *out, const ProtobufCBinaryData *value)
+/* google.protobuf.Duration; one that is negative is none. */
+static void duration_from_protobuf(struct otlp_answer *out, const uint8_t *p, size_t n)
 {
-	Google__Rpc__RetryInfo *info = google__rpc__retry_info__unpack(NULL, value->len, value->data);
-	const Google__Rpc__Duration *d;
+	uint64_t seconds = 0, nanos = 0;
+	struct proto_reader r;
+	struct proto_field f;
 
-	if (!info)
-		return;
+	proto_reader_init(&r, p, n);
+	while (proto_reader_next(&r, &f)) {
+		if (is_field(&f, 1, PROTO_VARINT))
+			seconds = f.value;
+		else if (is_field(&f, 2, PROTO_VARINT))
+			nanos = f.value;
+	}
+	if (seconds <= INT64_MAX && nanos < 1000000000)
+		retry_set(out, seconds, nanos);
+}
+
+static void retry_from_protobuf(struct otlp_answer *out, const uint8_t *p, size_t n)
+{
+	struct proto_reader r;
+	struct proto_field f;
+
+	proto_reader_init(&r, p, n);
 	out->retry_info = true;
-	d = info->retry_delay;
-	if (d && d->seconds >= 0 && d->seconds < 86400 && d->nanos >= 0)
-		out->retry_delay_ns = (uint64_t)d->seconds * 1000000000u + (uint64_t)d->nanos;
-	else if (d && d->seconds >= 86400)
-		out->retry_delay_ns = UINT64_MAX / 2;	/* longer than any export may take */
-	google__rpc__retry_info__free_unpacked(info, NULL);
+	while (proto_reader_next(&r, &f))
+		if (is_field(&f, 1, PROTO_BYTES))		/* retry_delay */
+			duration_from_protobuf(out, f.bytes, f.len);
+}
+
+/* google.protobuf.Any */
+static void detail_from_protobuf(struct otlp_answer *out, const uint8_t *p, size_t n)
+{
+	struct proto_field f, url = { 0 }, value = { 0 };
+	struct proto_reader r;
+
+	proto_reader_init(&r, p, n);
+	while (proto_reader_next(&r, &f)) {
+		if (is_field(&f, 1, PROTO_BYTES))
+			url = f;
+		else if (is_field(&f, 2, PROTO_BYTES))
+			value = f;
+	}
+	if (url.len && is_retry_info((const char *)url.bytes, url.len))
+		retry_from_protobuf(out, value.bytes, value.len);
 }
 
 static void error_from_protobuf(struct otlp_answer *out, const uint8_t *body, size_t len)
 {
-	Google__Rpc__Status *s = google__rpc__status__unpack(NULL, len, body);
+	struct proto_reader r;
+	struct proto_field f;
 
-	if (!s)
-		return;
-	set_message(out, s->message, strlen(s->message));
-	for (size_t i = 0; i < s->n_details; i++)
-		if (strcmp(s->details[i]->type_url, "type.googleapis.com/google.rpc.RetryInfo") == 0)
-			retry_info_decode(out, &s->details[i]->value);
-	google__rpc__status__free_unpacked(s, NULL);
+	proto_reader_init(&r, body, len);
+	while (proto_reader_next(&r, &f)) {
+		if (is_field(&f, 2, PROTO_BYTES))
+			set_message(out, (const char *)f.bytes, f.len);
+		else if (is_field(&f, 3, PROTO_BYTES))
+			detail_from_protobuf(out, f.bytes, f.len);
+	}
 }
 
 void otlp_decode_success(struct otlp_answer *out, enum http_body type, const uint8_t *body, size_t len)
@@ -236,7 +357,7 @@ static int base64_digit(char c)
 
 void otlp_decode_details(struct otlp_answer *out, const char *base64)
 {
-	uint8_t bytes[2048];
+	uint8_t bytes[OTLP_DETAILS_MAX];
 	uint32_t acc = 0;
 	unsigned bits = 0;
 	size_t n = 0;

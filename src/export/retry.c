@@ -64,14 +64,19 @@ void retry_reset(struct retry *r)
 
 uint64_t retry_next(struct retry *r, uint64_t server_ns, uint64_t now, uint64_t deadline)
 {
-	uint64_t wait = jitter(r->delay_ns, &r->random);
+	uint64_t most = server_ns > RETRY_MOST_NS ? server_ns : RETRY_MOST_NS, left = deadline > now ? deadline - now : 0, wait;
 
-	r->delay_ns += r->delay_ns / 2;
-	if (r->delay_ns > RETRY_MOST_NS)
-		r->delay_ns = RETRY_MOST_NS;
+	if (r->delay_ns < server_ns)
+		r->delay_ns = server_ns;
+	wait = jitter(r->delay_ns, &r->random);
 	if (wait < server_ns)
+		wait = server_ns + (server_ns - wait);	/* who were told the same time do not come at the same time */
+	if (wait >= left && server_ns)
 		wait = server_ns;
-	return deadline > now && wait < deadline - now ? wait : RETRY_NEVER;
+	r->delay_ns += r->delay_ns / 2;
+	if (r->delay_ns > most)
+		r->delay_ns = most;
+	return wait < left ? wait : RETRY_NEVER;
 }
 
 void breaker_init(struct breaker *b, uint64_t seed)
@@ -89,15 +94,18 @@ uint64_t breaker_check(struct breaker *b, uint64_t now)
 	return 0;
 }
 
-bool breaker_add_failure(struct breaker *b, uint64_t now, bool unreachable)
+bool breaker_add_failure(struct breaker *b, uint64_t now, bool absent, uint64_t asked_ns)
 {
 	bool was_closed = b->state == BREAKER_CLOSED;
+	uint64_t pause;
 
 	b->failures++;
-	if (was_closed && b->failures < BREAKER_FAILURES && !(unreachable && !b->ever_succeeded))
+	if (was_closed && b->failures < BREAKER_FAILURES && !absent && !asked_ns)
 		return false;
 	b->state = BREAKER_OPEN;
-	b->open_until = now + jitter(b->pause_ns, &b->random);
+	pause = jitter(b->pause_ns, &b->random);
+	asked_ns = asked_ns < BREAKER_MOST_NS ? asked_ns : BREAKER_MOST_NS;
+	b->open_until = now + (pause > asked_ns ? pause : asked_ns);
 	b->pause_ns *= 2;
 	if (b->pause_ns > BREAKER_MOST_NS)
 		b->pause_ns = BREAKER_MOST_NS;

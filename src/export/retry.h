@@ -24,7 +24,7 @@ struct retry { uint64_t delay_ns, random; };
 
 void retry_init(struct retry *r, uint64_t seed);
 void retry_reset(struct retry *r);
-/* ns to wait before the next attempt, at least server_ns; RETRY_NEVER where
+/* ns to wait before the next attempt, at least server_ns, from which later waits grow; RETRY_NEVER where
  * that would not end before the deadline. */
 uint64_t retry_next(struct retry *r, uint64_t server_ns, uint64_t now, uint64_t deadline);
 
@@ -46,10 +46,10 @@ struct breaker {
 void breaker_init(struct breaker *b, uint64_t seed);
 /* ns until an export may be tried, 0 now (an open breaker becomes half open). */
 uint64_t breaker_check(struct breaker *b, uint64_t now);
-/* Result of an export.  unreachable: no connection came about at all, which
- * opens it at once where none ever did.  True: the state changed between
- * closed and open, for the log. */
-bool breaker_add_failure(struct breaker *b, uint64_t now, bool unreachable);
+/* Result of an export.  absent: no connection ever came about, which opens it at once; so does a
+ * server that asks to be left alone for so many ns, 0: it does not (it is, for BREAKER_MOST_NS at the most).
+ * True: the state changed between closed and open, for the log. */
+bool breaker_add_failure(struct breaker *b, uint64_t now, bool absent, uint64_t asked_ns);
 bool breaker_add_success(struct breaker *b);
 
 #endif

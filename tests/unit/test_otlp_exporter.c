@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <tracer/error.h>
 #include "base/clock.h"
 #include "export/otlp_encode.h"
@@ -91,6 +92,10 @@ struct expected {
 #define PARTIAL "\x0a\x08\x08\x03\x12\x04" "full"	/* rejected 3, "full" */
 #define WARNING "\x0a\x06\x12\x04" "slow"
 #define STATUS  "\x08\x03\x12\x05" "bad a"
+/* google.rpc.RetryInfo of 3 s, and of 100 s */
+#define RETRY_3 "\x08\x0e\x1a\x30\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x03"
+#define RETRY_100 "\x08\x0e\x1a\x30\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x64"
+#define RETRY_3_JSON "{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"3s\"}]}"
 #define TEXT_TYPE "Content-Type: text/plain\r\n"
 #define JSON_TYPE "Content-Type: application/json\r\n"
 #define BODY(s) .body = s, .len = sizeof(s) - 1
@@ -131,6 +136,14 @@ static const struct expected table[] = {
 	  "answered 429" },
 	{ { { .status = 429, .headers = "Retry-After: Sun, 06 Nov 2094 08:49:37 GMT\r\n" }, { .status = 200 } }, 2, 10 * SECOND,
 	  EXPORT_FAILED, 1, 0, 0, 0, "answered 429" },
+	/* The same in the body's RetryInfo; where both are there the longer one; it makes nothing retryable. */
+	{ { { .status = 503, BODY(RETRY_3) }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, 3 * SECOND, NULL },
+	{ { { .status = 503, .headers = JSON_TYPE, BODY(RETRY_3_JSON) }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS,
+	  0, 3 * SECOND, NULL },
+	{ { { .status = 429, .headers = "Content-Type: application/x-protobuf\r\nRetry-After: 1\r\n", BODY(RETRY_3) },
+	    { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, 3 * SECOND, NULL },
+	{ { { .status = 503, BODY(RETRY_100) }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "answered 503" },
+	{ { { .status = 400, BODY(RETRY_3) }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "answered 400" },
 	{ { { .act = FAKE_RESET }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
 	{ { { .act = FAKE_HALF, BODY("0123456789") }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
 	{ { { .act = FAKE_HANG } }, 1, SECOND / 5, EXPORT_TIMEOUT, 1, 0, 0, 0, "in time" },
@@ -285,6 +298,90 @@ START_TEST(test_ahead)
 }
 END_TEST
 
+/* Retry-After as a date that is to come. */
+START_TEST(test_retry_date)
+{
+	struct fake_step steps[] = { { .status = 503 }, { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+	time_t then = time(NULL) + 4;
+	char header[80];
+	struct tm tm;
+
+	strftime(header, sizeof(header), "Retry-After: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&then, &tm));
+	steps[0].headers = header;
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, steps, 2);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	export_once(&f, 30 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_OK);
+	ck_assert_uint_eq(f.out.attempts, 2);
+	ck_assert_int_ge(time(NULL), then);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* A server that wants more time than an export has is left alone by the next ones, too; one that does not say so is not. */
+START_TEST(test_throttled)
+{
+	static const struct fake_step asks[] = { { .status = 429, .headers = "Retry-After: 20\r\n" }, { .status = 200 } };
+	static const struct fake_step asks_not[] = { { .status = 500 }, { .status = 200 } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+	struct log log = { on_log, &f, LOG_DEBUG };
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, _i ? asks_not : asks, 2);
+	exporter_open(&f, f.fake.port, &cfg, &log);
+	export_once(&f, 5 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_FAILED);
+	export_once(&f, 5 * SECOND);
+	ck_assert_int_eq(f.out.result, _i ? EXPORT_OK : EXPORT_REFUSED);
+	ck_assert_uint_eq(f.fake.nrequests, _i ? 2 : 1);
+	if (!_i)
+		ck_assert_uint_gt(f.exporter->ops->hold(f.exporter, clock_mono_ns(), false), 10 * SECOND);
+	fixture_fini(&f);
+}
+END_TEST
+
+/* What a server says has no commands for the terminal, wherever it says it. */
+START_TEST(test_words_of_the_server)
+{
+	static const struct fake_step steps[] = { { .status = 400, .headers = TEXT_TYPE, BODY("a\033]0;b\007\xff\nc") } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+	struct log log = { on_log, &f, LOG_DEBUG };
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, steps, 1);
+	exporter_open(&f, f.fake.port, &cfg, &log);
+	export_once(&f, 5 * SECOND);
+	ck_assert_str_eq(f.out.message, "answered 400: a ]0;b ?");
+	ck_assert_ptr_null(strchr(f.logged, '\033'));
+	fixture_fini(&f);
+}
+END_TEST
+
+/* A connection came about, but no answer: it is there, so a refused connection is tried again. */
+START_TEST(test_seen_then_refused)
+{
+	static const struct fake_step reset[] = { { .act = FAKE_RESET } };
+	struct fixture f;
+	struct otlp_config cfg = { .gzip = true };
+
+	fixture_init(&f);
+	fake_collector_start(&f.fake, 0, reset, 1);
+	exporter_open(&f, f.fake.port, &cfg, NULL);
+	export_once(&f, SECOND / 2);
+	ck_assert_int_eq(f.out.result, EXPORT_FAILED);
+	fake_collector_stop(&f.fake);
+	export_once(&f, 4 * SECOND);
+	ck_assert_int_eq(f.out.result, EXPORT_REFUSED);
+	ck_assert_uint_gt(f.out.attempts, 1);
+	fixture_fini(&f);
+}
+END_TEST
+
 /* Nobody there: refused at once, held, said once; then it comes up. */
 START_TEST(test_refused_then_there)
 {
@@ -435,7 +532,8 @@ int main(void)
 	const struct unit_case cases[] = {
 		{ test_faults, UNIT_COUNT(table) }, { test_no_such_host, 0 },
 		{ test_proxy, UNIT_COUNT(proxies) }, { test_dead_proxy, 0 }, { test_request, 0 },
-		{ test_split, 0 }, { test_ahead, 2 }, { test_refused_then_there, 0 },
+		{ test_split, 0 }, { test_ahead, 2 }, { test_refused_then_there, 0 }, { test_retry_date, 0 },
+		{ test_throttled, 2 }, { test_words_of_the_server, 0 }, { test_seen_then_refused, 0 },
 		{ test_abort, 0 }, { NULL, 0 }
 	};
 

@@ -252,10 +252,30 @@ START_TEST(test_backoff)
 	ck_assert(differ);
 	retry_reset(&r);
 	ck_assert_uint_le(retry_next(&r, 0, 0, UINT64_MAX), 1200 * MS + 1);
+	/* What a server asks for is kept, with 20 % on top for the herd, and longer waits follow. */
+	differ = false;
+	first = 0;
+	for (uint64_t seed = 1; seed < 200; seed++) {
+		uint64_t wait;
+
+		retry_init(&r, seed);
+		wait = retry_next(&r, 3 * SECOND, 0, UINT64_MAX);
+		ck_assert_uint_ge(wait, 3 * SECOND);
+		ck_assert_uint_le(wait, 3600 * MS + 1);
+		differ |= first && wait != first;
+		first = wait;
+		wait = retry_next(&r, 0, 0, UINT64_MAX);
+		ck_assert_uint_ge(wait, 4500 * MS * 8 / 10);
+		ck_assert_uint_le(wait, 4500 * MS * 12 / 10 + 1);
+	}
+	ck_assert(differ);
+	/* The herd must not cost the last attempt. */
 	retry_reset(&r);
-	ck_assert_uint_eq(retry_next(&r, 7 * SECOND, 0, UINT64_MAX), 7 * SECOND);
 	ck_assert_uint_eq(retry_next(&r, 7 * SECOND, 5 * SECOND, 12 * SECOND), RETRY_NEVER);
+	retry_reset(&r);
 	ck_assert_uint_eq(retry_next(&r, 7 * SECOND, 5 * SECOND, 12 * SECOND + 1), 7 * SECOND);
+	retry_reset(&r);
+	ck_assert_uint_eq(retry_next(&r, UINT64_MAX / 2, 0, 10 * SECOND), RETRY_NEVER);
 	ck_assert_uint_eq(retry_next(&r, 0, 5, 4), RETRY_NEVER);
 }
 END_TEST
@@ -267,13 +287,13 @@ START_TEST(test_breaker)
 
 	/* Three failures in a row open it; a success in between starts again. */
 	breaker_init(&b, 1);
-	ck_assert(!breaker_add_failure(&b, now, false));
-	ck_assert(!breaker_add_failure(&b, now, false));
+	ck_assert(!breaker_add_failure(&b, now, false, 0));
+	ck_assert(!breaker_add_failure(&b, now, false, 0));
 	ck_assert(!breaker_add_success(&b));
-	ck_assert(!breaker_add_failure(&b, now, true));		/* it was there once: no opening at once */
-	ck_assert(!breaker_add_failure(&b, now, false));
+	ck_assert(!breaker_add_failure(&b, now, false, 0));
+	ck_assert(!breaker_add_failure(&b, now, false, 0));
 	ck_assert_uint_eq(breaker_check(&b, now), 0);
-	ck_assert(breaker_add_failure(&b, now, false));
+	ck_assert(breaker_add_failure(&b, now, false, 0));
 	ck_assert_int_eq(b.state, BREAKER_OPEN);
 	/* Closed for a pause, then one probe; each failed probe makes it longer. */
 	for (int i = 0; i < 10; i++) {
@@ -287,7 +307,7 @@ START_TEST(test_breaker)
 		now += wait;
 		ck_assert_uint_eq(breaker_check(&b, now), 0);
 		ck_assert_int_eq(b.state, BREAKER_HALF_OPEN);
-		ck_assert(!breaker_add_failure(&b, now, false));	/* no second log line */
+		ck_assert(!breaker_add_failure(&b, now, false, 0));	/* no second log line */
 		ck_assert_int_eq(b.state, BREAKER_OPEN);
 	}
 	now += breaker_check(&b, now);
@@ -297,8 +317,15 @@ START_TEST(test_breaker)
 	ck_assert_uint_eq(b.opened, 1);
 	/* Never there: at once. */
 	breaker_init(&b, 1);
-	ck_assert(breaker_add_failure(&b, now, true));
+	ck_assert(breaker_add_failure(&b, now, true, 0));
 	ck_assert_int_eq(b.state, BREAKER_OPEN);
+	/* A server that asks for time gets it at once, but not all the time that a day has. */
+	breaker_init(&b, 1);
+	ck_assert(breaker_add_failure(&b, now, false, 20 * SECOND));
+	ck_assert_uint_eq(breaker_check(&b, now), 20 * SECOND);
+	breaker_init(&b, 1);
+	ck_assert(breaker_add_failure(&b, now, false, 86400 * SECOND));
+	ck_assert_uint_eq(breaker_check(&b, now), BREAKER_MOST_NS);
 }
 END_TEST
 
@@ -354,6 +381,38 @@ START_TEST(test_cut_json)
 }
 END_TEST
 
+#define RETRY "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":"
+static const struct { const char *text; uint64_t ns; } json_details[] = {
+	{ "[" RETRY "\"1.5s\"}]", 1500 * MS },
+	{ "[{\"@type\":\"type.googleapis.com/google.rpc.Help\",\"links\":[{}]}, " RETRY "\"2s\"} ]", 2 * SECOND },
+	{ "[" RETRY "\"0.000000001s\"}]", 1 },
+	{ "[" RETRY "\"99999999999999999999999s\"}]", UINT64_MAX / 2 },
+	{ "[" RETRY "\"-1s\"}]", 0 },
+	{ "[" RETRY "\"1\"}]", 0 },
+	{ "[" RETRY "\"s\"}]", 0 },
+	{ "[" RETRY "7}]", 0 },
+	{ "[{\"retryDelay\":\"5s\"}]", 0 },
+	{ "[]", 0 },
+	{ "{}", 0 },
+	{ "null", 0 },
+};
+
+/* What ends on a terminal: one line of valid UTF-8 without commands. */
+static const struct { const char *text, *shown; } messages[] = {
+	{ "plain", "plain" }, { "", "" }, { "one\ntwo", "one" }, { "one\rtwo", "one" }, { "a\033[2Jb", "a [2Jb" },
+	{ "\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9" }, { "a\xff" "b", "a?b" }, { "a\xc3", "a?" }, { "a\xc2\x9b" "2J", "a 2J" },
+	{ "a\xc2\xa0" "b", "a\xc2\xa0" "b" }, { "abcdefghijkl\xc3\xa9\xc3\xa9\xc3\xa9", "abcdefghijkl\xc3\xa9" },
+};
+
+START_TEST(test_messages)
+{
+	char out[16];
+
+	otlp_format_message(out, sizeof(out), messages[_i].text, strlen(messages[_i].text));
+	ck_assert_str_eq(out, messages[_i].shown);
+}
+END_TEST
+
 START_TEST(test_error_bodies)
 {
 	struct otlp_answer a;
@@ -372,6 +431,15 @@ START_TEST(test_error_bodies)
 				"\x10\x80\xca\xb5\xee\x01"));
 	ck_assert(a.retry_info);
 	ck_assert_uint_eq(a.retry_delay_ns, 1500000000u);
+	for (size_t i = 0; i < UNIT_COUNT(json_details); i++) {
+		char body[256];
+		int n = snprintf(body, sizeof(body), "{\"details\":%s,\"message\":\"m\"}", json_details[i].text);
+
+		otlp_decode_error(&a, HTTP_BODY_JSON, (const uint8_t *)body, (size_t)n);
+		ck_assert_msg(a.retry_info == (json_details[i].ns > 0), "%s", body);
+		ck_assert_msg(a.retry_delay_ns == json_details[i].ns, "%s: %llu", body, (unsigned long long)a.retry_delay_ns);
+		ck_assert_str_eq(a.message, "m");
+	}
 	otlp_decode_details(&a, "CA4aNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ");
 	ck_assert(a.retry_info);
 	ck_assert_uint_eq(a.retry_delay_ns, 1500000000u);
@@ -416,7 +484,7 @@ int main(void)
 		{ test_endpoint_too_long, 0 }, { test_endpoint_of_metrics, 0 },
 		{ test_header_values_stay_secret, 0 }, { test_protocol_names, 0 },
 		{ test_retryable, 0 }, { test_backoff, 0 }, { test_breaker, 0 },
-		{ test_success_bodies, 0 }, { test_cut_json, 0 }, { test_error_bodies, 0 },
+		{ test_success_bodies, 0 }, { test_messages, UNIT_COUNT(messages) }, { test_cut_json, 0 }, { test_error_bodies, 0 },
 		{ test_grpc, 0 }, { NULL, 0 }
 	};
 
