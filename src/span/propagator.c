@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TRACEPARENT_LEN 55u
 #define STATE_MEMBERS_MAX 32u
@@ -192,11 +193,11 @@ unsigned propagators_parse(const char *list, char *unknown, size_t size)
 
 		p += strspn(p, ", \t");
 		n = strcspn(p, ", \t");
-		for (i = 0; i < 2 && (strlen(names[i].name) != n || strncmp(names[i].name, p, n)); i++)
+		for (i = 0; i < 2 && (strlen(names[i].name) != n || strncasecmp(names[i].name, p, n)); i++)
 			;
 		if (i < 2)
 			bits |= names[i].bit;
-		else if (n == 4 && !strncmp(p, "none", 4))
+		else if (n == 4 && !strncasecmp(p, "none", 4))
 			none = true;
 		else if (n && !unknown[0])
 			snprintf(unknown, size, "%.*s", (int)n, p);

@@ -170,7 +170,8 @@ START_TEST(names)
 		{ "tracecontext", PROPAGATE_TRACECONTEXT, "" }, { " baggage , baggage ", PROPAGATE_BAGGAGE, "" },
 		{ "none", 0, "" }, { "tracecontext,none", 0, "" }, { "", 0, "" }, { ",,", 0, "" },
 		{ "b3,tracecontext,xray", PROPAGATE_TRACECONTEXT, "b3" }, { "tracecontex", 0, "tracecontex" },
-		{ "TRACECONTEXT", 0, "TRACECONTEXT" },
+		{ "TRACECONTEXT,Baggage", PROPAGATE_TRACECONTEXT | PROPAGATE_BAGGAGE, "" }, { "B3", 0, "B3" },
+		{ "tracecontext,NONE", 0, "" },
 	};
 	char unknown[16];
 
