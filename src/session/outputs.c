@@ -313,12 +313,24 @@ int outputs_write(struct outputs *outs, const struct strbuf *text)
 
 static int close_command(struct output *out)
 {
-	int status = 0;
-
-	while (out->command && waitpid(out->command, &status, __WALL) < 0 && errno == EINTR)
+	while (out->command && waitpid(out->command, &out->command_status, __WALL) < 0 && errno == EINTR)
 		;
 	out->command = 0;
-	return status ? -EPIPE : 0;
+	return out->command_status ? -EPIPE : 0;
+}
+
+/* Why an output is not what it should be. */
+static void format_failure(const struct output *out, int err, char *why, size_t whylen)
+{
+	const char *name = out->out.name ? out->out.name : "output";
+	int status = out->command_status;
+
+	if (err == -EPIPE && status && WIFEXITED(status))
+		snprintf(why, whylen, "the command of -o '%s' exited with status %d", name, WEXITSTATUS(status));
+	else if (err == -EPIPE && status)
+		snprintf(why, whylen, "the command of -o '%s' was killed by signal %d", name, WTERMSIG(status));
+	else
+		snprintf(why, whylen, "writing to %s: %s", name, tracer_strerror(err));
 }
 
 /* told: the sink itself has said what went wrong. */
@@ -347,8 +359,7 @@ int outputs_close(struct outputs *outs, char *why, size_t whylen)
 		if (r < 0 && !first) {
 			first = r;
 			if (!told)
-				snprintf(why, whylen, "writing to %s: %s",
-					 outs->list[i].out.name ? outs->list[i].out.name : "output", tracer_strerror(r));
+				format_failure(&outs->list[i], r, why, whylen);
 		}
 	}
 	return first;

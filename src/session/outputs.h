@@ -22,6 +22,7 @@ struct output {
 	struct sink *sink;
 	struct sink_output out;
 	pid_t command;			/* 0 none */
+	int command_status;		/* as wait(2) has it, when it has ended */
 };
 
 struct outputs {

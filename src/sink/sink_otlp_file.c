@@ -81,8 +81,8 @@ static int line_flush(struct otlp_file *f)
 	err = f->line.truncated ? -ENOMEM : write_all(f->fd, f->line.p, f->line.len);
 	if (err && !f->error) {
 		f->error = err;
-		log_msg(f->log, LOG_ERROR, "cannot write to %s: %s; this output ends here, the program goes on",
-			f->name ? f->name : "output", tracer_strerror(err));
+		log_msg(f->log, LOG_ERROR, "cannot write to %s: %s%s; this output ends here, the program goes on",
+			f->name ? f->name : "output", tracer_strerror(err), err == -EPIPE ? " (nobody reads it any more)" : "");
 	}
 	return f->error;
 }

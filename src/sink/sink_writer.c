@@ -50,8 +50,9 @@ int sink_writer_flush(struct sink_writer *w)
 		err = write_all(w->out.fd, w->buf.p, w->buf.len);
 		if (err < 0) {
 			w->error = err;
-			log_msg(w->log, LOG_ERROR, "cannot write to %s: %s; this output ends here, the program goes on",
-				w->out.name ? w->out.name : "output", tracer_strerror(err));
+			log_msg(w->log, LOG_ERROR, "cannot write to %s: %s%s; this output ends here, the program goes on",
+				w->out.name ? w->out.name : "output", tracer_strerror(err),
+				err == -EPIPE ? " (nobody reads it any more)" : "");
 		}
 	}
 	strbuf_reset(&w->buf);

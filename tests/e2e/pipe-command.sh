@@ -29,6 +29,18 @@ for engine in ptrace inproc; do
 		rc=$?
 		if [ $rc = 5 ]; then pass; else fail "$engine: |$command: exit $rc, not 5"; fi
 		if [ "$(grep -cF "|$command" err)" = 1 ]; then pass; else fail "$engine: |$command: told: $(cat err)"; fi
+		if grep -q 'nobody reads it' err; then pass; else fail "$engine: |$command: $(cat err)"; fi
 	done
+	# One that has read everything and fails: what became of it is told, once.
+	while read -r command said; do
+		"$tracer" -q --engine $engine -o "|cat >out; $command" true 2>err
+		rc=$?
+		if [ $rc = 125 ] && grep -q "$said" err && [ "$(wc -l <err)" = 1 ]; then pass; else
+			fail "$engine: |$command: exit $rc: $(cat err)"
+		fi
+	done <<-'ROWS'
+		exit${IFS}3 exited.with.status.3
+		kill${IFS}-9${IFS}$$ killed.by.signal.9
+	ROWS
 done
 finish
