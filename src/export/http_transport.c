@@ -39,7 +39,7 @@ struct http_transport {
 	enum otlp_protocol protocol;
 	bool tls, connected;		/* connected: the last post left a live connection */
 	uint8_t *body;
-	size_t len, cap;
+	size_t len, cap, response_max;
 	bool too_large;
 	struct http_reply *reply;	/* of the running post */
 	void (*idle)(void *ctx);
@@ -54,7 +54,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 	struct http_transport *t = ctx;
 
 	n *= size;
-	if (t->len + n > HTTP_RESPONSE_MAX) {
+	if (t->len + n > t->response_max) {
 		t->too_large = true;
 		return 0;
 	}
@@ -183,16 +183,42 @@ static int headers_append(struct http_transport *t, const char *line)
 	return 0;
 }
 
-/* gRPC metadata keys are lower case; HTTP/1.1 does not mind.  An empty value
- * has to be written "name;" for libcurl, "name:" would remove the header. */
+static void base64_format(char *out, const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = (const uint8_t *)text;
+
+	for (size_t n = strlen(text), i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
+
+		*out++ = digits[v >> 18];
+		*out++ = digits[v >> 12 & 63];
+		*out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		*out++ = i + 2 < n ? digits[v & 63] : '=';
+	}
+	*out = '\0';
+}
+
+/* gRPC metadata keys are lower case, and values of those that end in -bin go in base64; HTTP/1.1 does not mind.  An
+ * empty value has to be written "name;" for libcurl, "name:" would remove the header. */
 static int add_header(void *ctx, const char *name, const char *value)
 {
 	struct header_ctx *c = ctx;
-	char *line;
+	size_t n = strlen(name);
+	char *line, *binary = NULL;
 	int err;
 
-	if (asprintf(&line, *value ? "%s: %s" : "%s;", name, value) < 0)
-		return -ENOMEM;
+	if (c->grpc && n > 4 && strcasecmp(name + n - 4, "-bin") == 0) {
+		binary = malloc(strlen(value) / 3 * 4 + 5);
+		if (!binary)
+			return -ENOMEM;
+		base64_format(binary, value);
+		value = binary;
+	}
+	err = asprintf(&line, *value ? "%s: %s" : "%s;", name, value) < 0 ? -ENOMEM : 0;
+	free(binary);
+	if (err)
+		return err;
 	for (char *p = line; c->grpc && *p && *p != ':'; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			*p |= 0x20;
@@ -301,6 +327,7 @@ int http_transport_new(struct http_transport **out, const struct http_config *cf
 	snprintf(why, whylen, "no memory for the HTTP client");
 	t->protocol = cfg->protocol;
 	t->tls = cfg->endpoint->tls;
+	t->response_max = cfg->response_max ? cfg->response_max : HTTP_RESPONSE_MAX;
 	t->abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->curl.global_init(CURL_GLOBAL_DEFAULT);	/* counted; thread-safe since 7.84 */
 	t->easy = t->curl.easy_init();

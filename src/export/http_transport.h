@@ -21,6 +21,7 @@ struct http_config {
 	const char *headers;		/* list form, may be NULL */
 	const char *certificate;	/* CA file, may be NULL */
 	const char *client_certificate, *client_key;
+	size_t response_max;		/* 0: HTTP_RESPONSE_MAX */
 };
 
 enum http_result {

@@ -189,7 +189,7 @@ static enum verdict judge(struct otlp_exporter *e, struct http_reply *r, size_t 
 		return VERDICT_FATAL;
 	case HTTP_TOO_LARGE:
 		out->result = EXPORT_FAILED;
-		say(out, "sent an answer of more than 4 MiB", "");
+		say(out, "sent too large an answer (--otlp-max-response-size)", "");
 		return VERDICT_FATAL;
 	default:
 		out->result = EXPORT_TIMEOUT;
@@ -270,7 +270,8 @@ static void send_encoded(struct otlp_exporter *e, const uint8_t *body, size_t le
 		err = gzip_encode(e->gzip, body, len, &body, &len);
 	if (err) {
 		out->result = EXPORT_FAILED;
-		snprintf(out->message, sizeof(out->message), "cannot encode spans: %s", tracer_strerror(err));
+		snprintf(out->message, sizeof(out->message), "cannot be sent %s: %s", e->items,
+			 err == -E2BIG ? "a request is larger than --otlp-max-request-size" : tracer_strerror(err));
 		return;
 	}
 	send_compressed(e, body, len, n, deadline, out);
@@ -482,7 +483,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 	struct http_config http = {
 		.endpoint = &e->endpoint, .protocol = cfg->protocol, .gzip = cfg->gzip, .headers = cfg->headers,
 		.certificate = cfg->certificate, .client_certificate = cfg->client_certificate,
-		.client_key = cfg->client_key,
+		.client_key = cfg->client_key, .response_max = cfg->response_max,
 	};
 	size_t most = cfg->request_max ? cfg->request_max : OTLP_REQUEST_MAX;
 	const char *url = cfg->endpoint ? cfg->endpoint : otlp_endpoint_default(cfg->protocol);

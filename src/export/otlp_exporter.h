@@ -27,6 +27,7 @@ struct otlp_config {
 	const char *headers;		/* k=v,k2=v2 or NULL */
 	const char *certificate, *client_certificate, *client_key;
 	size_t request_max;		/* 0: OTLP_REQUEST_MAX */
+	size_t response_max;		/* 0: HTTP_RESPONSE_MAX */
 	const struct log *log;		/* must outlive the exporter */
 };
 

@@ -17,6 +17,14 @@ expect "plain" "-p grpc -z -n 3" '^result=OK attempts=1 accepted=10' '^result=OK
 script partial
 expect "partial success" "-p grpc" '^result=PARTIAL attempts=1 accepted=6 rejected=4 .*too old'
 
+# Headers are metadata: keys in lower case, those that end in -bin in base64, as the server's library decodes it.
+for value in a ab abc abcd; do
+	script "x-key=$value,x-key-bin=$value"
+	expect "metadata $value" "-p grpc -n 2 -H X-Key=$value,X-Key-Bin=$value" '^result=OK attempts=1' '^result=OK attempts=1'
+done
+script x-key-bin=other
+expect "other metadata" "-p grpc -H X-Key-Bin=a" "^result=FAILED .*x-key-bin is b'a'"
+
 # Never retried ...
 for code in UNKNOWN INVALID_ARGUMENT NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED FAILED_PRECONDITION UNIMPLEMENTED INTERNAL \
 	UNAUTHENTICATED RESOURCE_EXHAUSTED; do

@@ -3,7 +3,7 @@
 
   grpc_server.py PORTFILE OUT.pb STEP,STEP,... [CERT KEY [CLIENT_CA]]
 
-Steps, the last one repeats: ok, partial, hang, NAME (status), NAME+MS (with
+Steps, the last one repeats: ok, partial, hang, NAME=VALUE (ok if the metadata have that), NAME (status), NAME+MS (with
 RetryInfo), bye (ok, then all connections are closed with GOAWAY).
 """
 import os
@@ -34,7 +34,12 @@ class Traces(service_grpc.TraceServiceServicer):
         if step == "partial":
             return service.ExportTraceServiceResponse(
                 partial_success=service.ExportTracePartialSuccess(rejected_spans=4, error_message="too old"))
-        if step not in ("ok", "bye"):
+        key, _, value = step.partition("=")
+        if value:
+            metadata = dict(context.invocation_metadata())
+            if metadata.get(key) != (value.encode() if key.endswith("-bin") else value):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "%s is %r" % (key, metadata.get(key)))
+        elif step not in ("ok", "bye"):
             name, _, ms = step.partition("+")
             status = status_pb2.Status(code=code_pb2.Code.Value(name), message="scripted %s \u00e9" % name)
             if ms:
