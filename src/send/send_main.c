@@ -60,39 +60,20 @@ static void warn(void *ctx, const char *message)
 
 /* ---- sending ---- */
 
-static enum otlp_endpoint_kind endpoint_kind(enum tracer_origin origin)
-{
-	if (origin == TRACER_FROM_OTEL_TRACES)
-		return OTLP_ENDPOINT_SIGNAL;
-	return origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
-}
-
 static int open_exporter(struct sender *s, struct span_exporter **e, enum otlp_protocol protocol)
 {
-	const struct tracer_options *o = s->options;
-	struct otlp_config cfg = {
-		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
-		.endpoint_kind = endpoint_kind(o->v[OPT_OTLP_ENDPOINT].origin),
-		.protocol = protocol,
-		.insecure = option_num(o, OPT_OTLP_INSECURE) != 0,
-		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
-		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
-		.headers = option_str(o, OPT_OTLP_HEADERS),
-		.certificate = option_str(o, OPT_OTLP_CERTIFICATE),
-		.client_certificate = option_str(o, OPT_OTLP_CLIENT_CERTIFICATE),
-		.client_key = option_str(o, OPT_OTLP_CLIENT_KEY),
-		.log = &s->log,
-	};
+	struct otlp_config cfg;
 	char why[600] = "";
 	int err;
 
 	if (*e)
 		return 0;
-	if (e == &s->metrics) {
-		options_load_metrics(o, &cfg);
-		cfg.protocol = protocol;
-		cfg.log = &s->log;
-	}
+	if (e == &s->metrics)
+		options_load_metrics(s->options, &cfg);
+	else
+		options_load_traces(s->options, &cfg);
+	cfg.protocol = protocol;
+	cfg.log = &s->log;
 	err = otlp_http_exporter_new(e, &cfg, why, sizeof(why));
 	if (err)
 		fprintf(stderr, "tracer send: %s\n", why[0] ? why : tracer_strerror(err));

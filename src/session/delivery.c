@@ -75,13 +75,6 @@ static void load_sampling(struct delivery *d, const struct tracer_options *o, co
 		log_msg(log, LOG_INFO, "this run is not sampled (%s): no spans are sent", option_str(o, OPT_SAMPLER));
 }
 
-static enum otlp_endpoint_kind endpoint_kind(enum tracer_origin origin)
-{
-	if (origin == TRACER_FROM_OTEL_TRACES)
-		return OTLP_ENDPOINT_SIGNAL;
-	return origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
-}
-
 /* The exporter with a spool behind it. */
 static int open_spool(struct delivery *d, const struct tracer_options *o, const struct log *log, char *why,
 		      size_t whylen)
@@ -100,21 +93,12 @@ static int open_spool(struct delivery *d, const struct tracer_options *o, const 
 static int open_exporter(struct delivery *d, const struct tracer_options *o, const struct log *log, char *why,
 			 size_t whylen)
 {
-	struct otlp_config cfg = {
-		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
-		.endpoint_kind = endpoint_kind(o->v[OPT_OTLP_ENDPOINT].origin),
-		.protocol = (enum otlp_protocol)option_num(o, OPT_OTLP_PROTOCOL),	/* choices in the order of the enum */
-		.insecure = option_num(o, OPT_OTLP_INSECURE) != 0,
-		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
-		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
-		.headers = option_str(o, OPT_OTLP_HEADERS),
-		.certificate = option_str(o, OPT_OTLP_CERTIFICATE),
-		.client_certificate = option_str(o, OPT_OTLP_CLIENT_CERTIFICATE),
-		.client_key = option_str(o, OPT_OTLP_CLIENT_KEY),
-		.log = log,
-	};
-	int r = otlp_http_exporter_new(&d->exporter, &cfg, why, whylen);
+	struct otlp_config cfg;
+	int r;
 
+	options_load_traces(o, &cfg);
+	cfg.log = log;
+	r = otlp_http_exporter_new(&d->exporter, &cfg, why, whylen);
 	if (r)
 		return r;
 	d->exporter_name = d->exporter->ops->name;

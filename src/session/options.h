@@ -69,8 +69,9 @@ int options_check_attributes(const char *text, char *why, size_t whylen);
 
 /* An option that may be set for metrics alone: its value in force for them; NULL: the default. */
 const struct option_value *option_of_metrics(const struct tracer_options *o, enum option_id general, enum option_id metrics);
-/* Where and how metrics are sent; all but the log. */
+/* Where and how spans and metrics are sent; all but the log. */
 struct otlp_config;
+void options_load_traces(const struct tracer_options *o, struct otlp_config *cfg);
 void options_load_metrics(const struct tracer_options *o, struct otlp_config *cfg);
 
 /* Edit distance with transpositions; how "did you mean" is decided. */

@@ -106,7 +106,32 @@ int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const ch
 				      told ? NULL : warn, ctx, why, whylen);
 }
 
-/* --- metrics --- */
+/* --- where spans and metrics go --- */
+
+static enum otlp_endpoint_kind kind_of(const struct option_value *v)
+{
+	if (v && v->origin == TRACER_FROM_OTEL_TRACES)
+		return OTLP_ENDPOINT_SIGNAL;
+	return v && v->origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
+}
+
+void options_load_traces(const struct tracer_options *o, struct otlp_config *cfg)
+{
+	*cfg = (struct otlp_config){
+		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
+		.endpoint_kind = kind_of(&o->v[OPT_OTLP_ENDPOINT]),
+		.protocol = (enum otlp_protocol)option_num(o, OPT_OTLP_PROTOCOL),	/* choices in the order of the enum */
+		.insecure = option_num(o, OPT_OTLP_INSECURE) != 0,
+		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
+		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),
+		.headers = option_str(o, OPT_OTLP_HEADERS),
+		.certificate = option_str(o, OPT_OTLP_CERTIFICATE),
+		.client_certificate = option_str(o, OPT_OTLP_CLIENT_CERTIFICATE),
+		.client_key = option_str(o, OPT_OTLP_CLIENT_KEY),
+		.request_max = option_num(o, OPT_OTLP_REQUEST_MAX),
+		.response_max = option_num(o, OPT_OTLP_RESPONSE_MAX),
+	};
+}
 
 /* Each of these has a general row and one for metrics alone.  A value given on
  * our own command line or in TRACER_* beats all of OTEL_*; the row for metrics
@@ -132,13 +157,6 @@ static const char *str_of(const struct option_value *v)
 	return v ? v->str : NULL;
 }
 
-static enum otlp_endpoint_kind kind_of(const struct option_value *v)
-{
-	if (v && v->origin == TRACER_FROM_OTEL_TRACES)
-		return OTLP_ENDPOINT_SIGNAL;
-	return v && v->origin == TRACER_FROM_OTEL ? OTLP_ENDPOINT_BASE : OTLP_ENDPOINT_OPTION;
-}
-
 void options_load_metrics(const struct tracer_options *o, struct otlp_config *cfg)
 {
 	const struct option_value *endpoint = option_of_metrics(o, OPT_OTLP_ENDPOINT, OPT_METRICS_ENDPOINT);
@@ -155,5 +173,7 @@ void options_load_metrics(const struct tracer_options *o, struct otlp_config *cf
 		.certificate = str_of(option_of_metrics(o, OPT_OTLP_CERTIFICATE, OPT_METRICS_CERTIFICATE)),
 		.client_certificate = str_of(option_of_metrics(o, OPT_OTLP_CLIENT_CERTIFICATE, OPT_METRICS_CLIENT_CERTIFICATE)),
 		.client_key = str_of(option_of_metrics(o, OPT_OTLP_CLIENT_KEY, OPT_METRICS_CLIENT_KEY)),
+		.request_max = option_num(o, OPT_OTLP_REQUEST_MAX),
+		.response_max = option_num(o, OPT_OTLP_RESPONSE_MAX),
 	};
 }

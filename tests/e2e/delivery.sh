@@ -24,6 +24,15 @@ for row in "balanced 512" "aggressive 2048" "low-latency 128"; do
 		pass || fail "$1: batches are $(batches | tr '\n' ' ')"
 done
 
+# Requests of at most that size: more of them, all spans.
+collector
+"$tracer" --perf-mode aggressive --detail=full --otlp-max-request-size 16384 --otlp-batch-delay 600000 --otlp-endpoint "$url" \
+	"$fx/fx_runstatus" find /usr/share/doc -maxdepth 1 >/dev/null 2>"$dir/err"
+collector_end
+sent=$(number "spans sent")
+[ "$sent" -gt 500 ] && [ "$(batches | awk '{ s += $1 } END { print s }')" = "$sent" ] &&
+	[ "$(batches | sort -n | tail -n 1)" -lt 128 ] && pass || fail "16 KB: $(batches | tr '\n' ' ') $(cat "$dir/err")"
+
 # Delay: with low-latency spans arrive while the program runs; with aggressive not in its first half second.
 collector
 "$tracer" --perf-mode low-latency --otlp-endpoint "$url" sh -c "n=0

@@ -147,7 +147,7 @@ static const struct expected table[] = {
 	{ { { .act = FAKE_RESET }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
 	{ { { .act = FAKE_HALF, BODY("0123456789") }, { .status = 200 } }, 2, 10 * SECOND, EXPORT_OK, 2, SPANS, 0, SECOND / 2, NULL },
 	{ { { .act = FAKE_HANG } }, 1, SECOND / 5, EXPORT_TIMEOUT, 1, 0, 0, 0, "in time" },
-	{ { { .act = FAKE_BOMB } }, 1, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "4 MiB" },
+	{ { { .act = FAKE_BOMB } }, 1, 10 * SECOND, EXPORT_FAILED, 1, 0, 0, 0, "--otlp-max-response-size" },
 	{ { { .act = FAKE_DRIP } }, 1, 10 * SECOND, EXPORT_OK, 1, SPANS, 0, 0, NULL },
 	{ { { .act = FAKE_INTERIM, BODY(PARTIAL) } }, 1, 10 * SECOND, EXPORT_PARTIAL, 1, SPANS - 3, 3, 0, "full" },
 	/* A coding that was not asked for is not decoded, so it cannot blow up. */
