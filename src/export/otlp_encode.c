@@ -313,7 +313,7 @@ static uint8_t *put_span(const struct otlp_encoder *e, uint8_t *p, const struct 
  * the new end. */
 static int encoder_reserve(struct otlp_encoder *e, size_t n)
 {
-	size_t used = (size_t)(e->mem + e->cap - e->p);
+	size_t used = e->cap ? (size_t)(e->mem + e->cap - e->p) : 0;
 	size_t cap = e->cap ? e->cap : 65536;
 	uint8_t *mem;
 
@@ -488,7 +488,7 @@ int otlp_encode_spans(struct otlp_encoder *e, struct span *const *spans, size_t 
 {
 	int err = encoder_grow(e, n);
 
-	e->p = e->mem + e->cap;
+	e->p = e->cap ? e->mem + e->cap : NULL;
 	if (err)
 		return err;
 	encoder_sort(e, spans, n);
