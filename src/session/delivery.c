@@ -14,7 +14,7 @@
 #include "export/spool_exporter.h"
 #include "span/sampler.h"
 
-#define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised */
+#define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised, or less: batch_bytes() */
 
 static const char *env_lookup(char *const *envp, const char *name)
 {
@@ -160,6 +160,15 @@ static uint64_t export_timeout(const struct tracer_options *o)
 	return processor && (!exporter || processor < exporter) ? processor : exporter;
 }
 
+/* A quarter of a request is left for resources, so that batches need not be split: what fails between two
+ * parts of one could not be kept. */
+static uint64_t batch_bytes(const struct tracer_options *o)
+{
+	uint64_t most = option_num(o, OPT_OTLP_REQUEST_MAX) / 4 * 3;
+
+	return most < BATCH_BYTES ? most : BATCH_BYTES;
+}
+
 static int start_batch(struct delivery *d, const struct tracer_options *o, const struct log *log)
 {
 	struct batch_config cfg = {
@@ -167,7 +176,7 @@ static int start_batch(struct delivery *d, const struct tracer_options *o, const
 		.queue_size = (uint32_t)option_num(o, OPT_QUEUE_SIZE),
 		.delay_ns = option_num(o, OPT_BATCH_DELAY),
 		.export_timeout_ns = export_timeout(o),
-		.batch_bytes = BATCH_BYTES,
+		.batch_bytes = batch_bytes(o),
 		.overflow = (enum overflow_policy)option_num(o, OPT_OVERFLOW),	/* choices in the order of the enum */
 		.block_max_ns = option_num(o, OPT_BLOCK_MAX),
 	};
