@@ -51,6 +51,7 @@ struct otlp_exporter {
 	uint64_t refused_at;	/* when it could not be reached last, 0: to find that out took long */
 	const struct log *log;
 	size_t request_max;
+	bool no_certificate;		/* TLS without one of ours */
 	bool seen;			/* a connection came about once */
 	uint64_t asked_ns;		/* the server wants to be left alone for so long, which is more than the export had */
 	bool logged_failure, logged_partial;
@@ -176,7 +177,10 @@ static enum verdict judge(struct otlp_exporter *e, struct http_reply *r, size_t 
 		return VERDICT_AGAIN;
 	case HTTP_BROKEN:
 		out->result = EXPORT_FAILED;
-		say(out, "broke the connection", r->error);
+		/* Since TLS 1.3 that is how it looks, and the alert may be lost with the connection. */
+		say(out, e->no_certificate && !e->breaker.ever_succeeded ?
+		    "broke the connection (does it want a certificate? --otlp-client-certificate)" : "broke the connection",
+		    r->error);
 		return VERDICT_AGAIN;
 	case HTTP_TLS:
 		out->result = EXPORT_FAILED;
@@ -492,6 +496,7 @@ static int exporter_init(struct otlp_exporter *e, const struct otlp_config *cfg,
 				      cfg->protocol, cfg->signal, cfg->insecure, why, whylen);
 
 	e->request_max = most;
+	e->no_certificate = e->endpoint.tls && !cfg->client_certificate;
 	strbuf_init(&e->json, most);
 	strbuf_init(&e->plain, OTLP_REQUEST_MAX + GZIP_HEADROOM);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
