@@ -43,7 +43,7 @@ retry-after-too-long 429+100000 none 0 answered.429
 retry-after-date-too-late future none 0 answered.503
 reset reset,200 all 1 -
 half-an-answer half,200 all 1 -
-bomb bomb none 0 more.than.4.MiB
+bomb bomb none 0 too.large.an.answer
 hang hang none 0 spans.lost --otlp-flush-timeout=300
 ROWS
 
