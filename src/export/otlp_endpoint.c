@@ -284,7 +284,8 @@ static int header_parse(const char *item, size_t n, int (*add)(void *, const cha
 	trim(&item, &name_len);
 	trim(&v, &value_len);
 	if (!token_valid(item, name_len) || name_len >= sizeof(name)) {
-		snprintf(why, whylen, "'%.*s' is not a legal header name", (int)(name_len > 100 ? 100 : name_len), item);
+		/* Not quoted: behind a comma it may be a part of a value. */
+		snprintf(why, whylen, "a header has no legal name (NAME=VALUE,NAME=VALUE; a comma in a value is written %%2C)");
 		return -TRACER_ERR_USAGE;
 	}
 	memcpy(name, item, name_len);

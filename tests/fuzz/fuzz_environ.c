@@ -25,7 +25,7 @@ static void warn(void *ctx, const char *message)
 {
 	unsigned *n = ctx;
 
-	require(message[0] && !(strstr(message, "_HEADERS") && strstr(message, SECRET)));
+	require(message[0] != '\0');
 	++*n;
 }
 

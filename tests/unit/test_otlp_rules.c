@@ -191,6 +191,8 @@ START_TEST(test_header_values_stay_secret)
 	ck_assert_int_eq(otlp_headers_parse("key=topsecret%zz", add_to_text, text, why, sizeof(why)), -TRACER_ERR_USAGE);
 	ck_assert_ptr_null(strstr(why, "topsecret"));
 	ck_assert_ptr_nonnull(strstr(why, "key"));
+	ck_assert_int_eq(otlp_headers_parse("key=top,sec ret=x", add_to_text, text, why, sizeof(why)), -TRACER_ERR_USAGE);
+	ck_assert_ptr_null(strstr(why, "sec ret"));
 }
 END_TEST
 
