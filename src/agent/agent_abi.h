@@ -76,7 +76,7 @@ struct agent_control {
 	uint32_t drop;				/* full ring: count the loss instead of waiting */
 	uint32_t files_at;			/* offset of struct agent_files in the image, 0: none */
 	uint32_t shown;				/* we have drawn on the terminal: AGENT_OUTPUT is AGENT_TRAP; atomic */
-	uint32_t reserved0;
+	uint32_t trap;				/* a system call instruction that the dispatch does not allow */
 	/* A robust mutex of the tracer's, 0 or AGENT_TRACER_GONE in the first word where there is none, or none any
 	 * more: the kernel writes that before it lets the tracer's tasks go (arena_watch()). */
 	uint64_t tracer[5];
@@ -291,6 +291,7 @@ enum agent_context {
 #define AGENT_B_CUR 112
 #define AGENT_B_CONTROL 184
 #define AGENT_B_OPEN 304
+#define AGENT_C_TRAP 28
 #define AGENT_C_TRACER 32
 
 _Static_assert(offsetof(struct agent_block, entry) == AGENT_B_ENTRY, "offset known to the assembly");
@@ -309,6 +310,7 @@ _Static_assert(offsetof(struct agent_block, orders) % 8 == 0 &&
 _Static_assert(sizeof(struct agent_block) == 320, "block is ABI");
 _Static_assert(offsetof(struct agent_block, open) == AGENT_B_OPEN, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_block, control) == AGENT_B_CONTROL, "offset known to the assembly");
+_Static_assert(offsetof(struct agent_control, trap) == AGENT_C_TRAP, "offset known to the assembly");
 _Static_assert(offsetof(struct agent_control, tracer) == AGENT_C_TRACER, "offset known to the assembly");
 _Static_assert(AGENT_BLOCK_AT + sizeof(struct agent_block) <= AGENT_MODULES_AT, "modules lie behind the block");
 _Static_assert(AGENT_MODULES_AT + sizeof(struct agent_modules) <= AGENT_SLOT_SIZE, "and in its slot");

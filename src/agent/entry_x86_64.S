@@ -27,6 +27,7 @@
 #define B_CUR 112
 #define B_CONTROL 184
 #define B_OPEN 304
+#define C_TRAP 28
 #define C_TRACER 32
 
 	.section .text.entry, "ax", @progbits
@@ -101,13 +102,20 @@ agent_left:
 agent_trap:
 	cmp	$2, %eax
 	je	2f
+	mov	%gs:B_CONT, %rcx
+	cmpw	$0x050f, -2(%rcx)
 	LOAD_ARGS
 	mov	%gs:B_SP, %rsp
+	jne	3f
 	LOAD_FLAGS
 	mov	%gs:B_CONT, %rcx
-	sub	$2, %rcx
+	lea	-2(%rcx), %rcx
 	mov	%gs:B_RAX, %rax
 	jmp	*%rcx
+/* It is replaced itself, by a short jump: one of ours, in whose place the tracer looks at the block. */
+3:	LOAD_FLAGS
+	mov	%gs:B_RAX, %rax
+	jmp	agent_control_begin + C_TRAP
 /* A call that may not come back: its record stays open.  Whether it is this call's or still the one's
  * before is told by whether a signal finds us up to agent_entered, or from there on. */
 2:	movl	$1, %gs:B_OPEN

@@ -325,6 +325,12 @@ void remote_unmap(struct inproc *e, struct sup_task *t);
 /* Maps room for stubs within reach of near: its address, or 0.  The task may be dead then (gone). */
 uint64_t remote_room(struct sup_task *t, uint64_t near, uint64_t size);
 
+/* The system call instruction in the image that stands for one which a short jump has replaced. */
+static inline uint64_t arena_trap_at(const struct inproc *e, const struct inproc_mm *mm)
+{
+	return mm->image + e->arena->control_at + AGENT_C_TRAP;
+}
+
 /* inproc_trap.c */
 bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info);
 /* Dispatch of one task on or off by ptrace. */

@@ -113,6 +113,7 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 {
 	c->magic = AGENT_MAGIC;
 	c->version = AGENT_ABI_VERSION;
+	c->trap = 0x050f;	/* syscall */
 	c->clock = s->cfg.clock;
 	c->drop = s->cfg.overflow == ENGINE_DROP;
 	c->limits = s->cfg.limits;

@@ -271,13 +271,13 @@ void signal_evict(struct inproc *e, struct sup_task *t, struct arch_regs *regs, 
 	*changed = *step = false;
 	if (!it->mm->known)
 		return;
-	if (regs->r.rip - it->mm->image >= agent_image.text_size) {
+	if (regs->r.rip - it->mm->image >= agent_image.text_size && regs->r.rip != arena_trap_at(e, it->mm)) {
 		*changed = leave_stub(e, t, &regs->r);
 		return;
 	}
 	if (!task_block_read(t, &b))
 		return;
-	phase = phase_of(it->mm, t, &b, regs->r.rip);
+	phase = regs->r.rip == arena_trap_at(e, it->mm) ? BEFORE : phase_of(it->mm, t, &b, regs->r.rip);
 	if (phase == NOT_THERE)
 		return;
 	if (phase == AFTER)

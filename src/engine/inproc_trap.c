@@ -260,6 +260,18 @@ static void make_room(struct inproc *e, struct sup_task *t, struct arch_regs *re
 	remote_unmap(e, t);
 }
 
+/* The registers of a call that the dispatch caught: behind the program's own instruction, always. */
+static int caught_load(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
+{
+	const struct inproc_mm *mm = inproc_of(t)->mm;
+	struct agent_block b;
+	int rc = tracee_regs_load(t->base.tid, regs);
+
+	if (rc == 0 && mm->known && regs->r.rip - 2 == arena_trap_at(e, mm) && task_block_read(t, &b))
+		regs->r.rip = b.ip;
+	return rc;
+}
+
 /* The trap of a task that has left since: nobody else knows what that signal is. */
 static bool late_trap(struct inproc *e, struct sup_task *t)
 {
@@ -269,7 +281,7 @@ static bool late_trap(struct inproc *e, struct sup_task *t)
 	if (!it->trap_due)
 		return false;
 	it->trap_due = false;
-	if (tracee_regs_load(t->base.tid, &regs) == 0) {
+	if (caught_load(e, t, &regs) == 0) {
 		mask_restore(t);
 		site_again(e, t, &regs);
 	}
@@ -418,7 +430,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 		return false;
 	if (it->mode == INPROC_OFF)
 		return late_trap(e, t);
-	if (tracee_regs_load(t->base.tid, &regs) < 0)
+	if (caught_load(e, t, &regs) < 0)
 		return true;
 	mask_restore(t);
 	if (it->mm->off || e->sup.detaching || t->let_go) {
