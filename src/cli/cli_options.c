@@ -82,6 +82,26 @@ static const struct tracer_option *letter_lookup(int letter)
 	return NULL;
 }
 
+/* Letters of strace that we have not: what there is. */
+static const char *strace_letter(int letter)
+{
+	static const struct { char letter; const char *text; } rows[] = {
+		{ 'b', "children are left alone with --no-follow" },
+		{ 'd', "what tracer itself does is shown by --stats=all" },
+		{ 'D', "tracer is always the parent of what it starts" },
+		{ 'F', "children are followed as it is" },
+		{ 'I', "what signals do is in the manual page, SIGNALS" },
+		{ 'k', "call stacks are not recorded; -i shows where a call was made" },
+		{ 'O', "nothing is subtracted from times" },
+		{ 'X', "constants have names always" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].letter == letter)
+			return rows[i].text;
+	return NULL;
+}
+
 /* What getopt refused: word is the one it looked at. */
 static void format_refused(int code, const char *word, char *why, size_t size)
 {
@@ -104,6 +124,8 @@ static void format_refused(int code, const char *word, char *why, size_t size)
 	row = letter_lookup(optopt);
 	if (code == ':')
 		snprintf(why, size, "-%c needs a value: -%c %s", optopt, optopt, row && row->arg ? row->arg : "VALUE");
+	else if (strace_letter(optopt))
+		snprintf(why, size, "there is no -%c as in strace: %s", optopt, strace_letter(optopt));
 	else
 		snprintf(why, size, "unknown option -%c", optopt);
 }

@@ -306,15 +306,21 @@ static void finish(struct consumer *c)
 
 static int open_summary(struct consumer *c)
 {
+	bool wanted = option_num(c->options, OPT_SUMMARY_ONLY) || option_num(c->options, OPT_SUMMARY);
 	const char *columns = option_str(c->options, OPT_SUMMARY_COLUMNS);
 	int r;
 
-	if (!option_num(c->options, OPT_SUMMARY_ONLY) && !option_num(c->options, OPT_SUMMARY))
+	if (!wanted && !columns)
 		return 0;
 	r = summary_new(&c->summary);
 	if (r < 0 || !columns)
 		return r;
-	if (!summary_set_columns(c->summary, columns))
+	r = summary_set_columns(c->summary, columns);
+	if (!wanted) {
+		summary_free(c->summary);
+		c->summary = NULL;
+	}
+	if (!r)
 		return 0;
 	snprintf(c->start_why, sizeof(c->start_why),
 		 "-U %s: not understood; columns are time-percent, total-time, avg-time, calls, errors, min-time, p50, p90, "
