@@ -107,8 +107,8 @@ static int open_case(struct measured *m, const struct options *o)
 		return 0;
 	}
 	if (m->c->latencies)
-		m->taken = m->c->latencies(m->state, m->samples, o->samples * 20 < SAMPLES_MAX ? o->samples * 20
-												: SAMPLES_MAX);
+		m->taken = m->c->latencies(m->state, m->samples,
+					   o->samples * 20 < SAMPLES_MAX ? o->samples * 20 : SAMPLES_MAX);
 	else
 		calibrate(m, o->sample_ns);
 	return 0;
@@ -127,7 +127,8 @@ static unsigned select_cases(struct measured *out, const struct options *o)
 
 	for (unsigned i = 0; bench_suites[i]; i++)
 		for (const struct bench_case *c = bench_suites[i]->cases; c->name && n < CASES_MAX; c++) {
-			if (o->filter && !strstr(c->name, o->filter) && !strstr(bench_suites[i]->name, o->filter))
+			if (o->filter && !strstr(c->name, o->filter) &&
+			    !strstr(bench_suites[i]->name, o->filter))
 				continue;
 			if (o->exact && strcmp(c->name, o->exact) != 0)
 				continue;

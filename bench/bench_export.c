@@ -184,7 +184,8 @@ static void run_gzip(void *state, uint64_t n)
 static void *setup_chain(const void *arg)
 {
 	const struct chain_arg *a = arg;
-	struct otlp_config cfg = { .gzip = a->library != NULL, .gzip_library = a->library, .gzip_level = a->level };
+	struct otlp_config cfg = { .gzip = a->library != NULL, .gzip_library = a->library,
+				   .gzip_level = a->level };
 	struct state *s = state_new();
 	char why[256];
 
@@ -361,7 +362,8 @@ static struct span_exporter discard = { .ops = &discard_ops };
 
 static void *setup_queue(void)
 {
-	static const struct batch_config cfg = { .batch_size = BATCH, .queue_size = 2048, .delay_ns = 1000000000,
+	static const struct batch_config cfg = { .batch_size = BATCH, .queue_size = 2048,
+						  .delay_ns = 1000000000,
 		.batch_bytes = 3u << 20, .block_max_ns = UINT64_MAX / 2 };
 	struct state *s = state_new();
 

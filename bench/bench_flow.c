@@ -137,7 +137,8 @@ static struct flow *flow_new(void)
 static void *flush_setup(const void *arg)
 {
 	const struct preset *p = arg;
-	struct batch_config cfg = { .batch_size = p->batch, .queue_size = p->queue, .delay_ns = p->delay_ms * 1000000,
+	struct batch_config cfg = { .batch_size = p->batch, .queue_size = p->queue,
+				    .delay_ns = p->delay_ms * 1000000,
 		.export_timeout_ns = 30000000000u, .batch_bytes = 3u << 20, .block_max_ns = UINT64_MAX / 2 };
 	struct flow *f = flow_new();
 
@@ -189,7 +190,13 @@ static const struct preset low_latency = { 256, 128, 512, 100 }, balanced = { 10
 
 /* ---- several exporters ---- */
 
-struct worker { struct flow *flow; struct span_exporter *exporter; struct span *spans[BLOCK]; uint64_t n; pthread_t thread; };
+struct worker {
+	struct flow *flow;
+	struct span_exporter *exporter;
+	struct span *spans[BLOCK];
+	uint64_t n;
+	pthread_t thread;
+};
 struct workers { struct flow *flow; unsigned count; struct worker of[THREADS_MAX]; };
 
 static void *workers_setup(const void *arg)

@@ -139,7 +139,8 @@ static void *set_setup(void)
 {
 	struct pipe_bed *b = bed_new();
 
-	if (ring_set_new(&b->set, 16) < 0 || ring_set_add(b->set, NULL, RING_SIZE, NULL, NULL, &b->of_set) < 0)
+	if (ring_set_new(&b->set, 16) < 0 ||
+	    ring_set_add(b->set, NULL, RING_SIZE, NULL, NULL, &b->of_set) < 0)
 		abort();
 	return b;
 }

@@ -65,7 +65,8 @@ static void run_group(void *state, uint64_t n)
 	uint64_t x = 88172645463325252ull;
 
 	for (uint64_t i = 0; i < n; i++)
-		group_add(group_table_get(state, group_key(0, (int)(i % 50), 0, false)), i, i + duration_next(&x));
+		group_add(group_table_get(state, group_key(0, (int)(i % 50), 0, false)), i,
+			  i + duration_next(&x));
 }
 
 static void group_teardown(void *state)

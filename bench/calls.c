@@ -79,7 +79,8 @@ static int load_row(struct bench_calls *c, unsigned i)
 
 	if (nr < 0)
 		return -1;
-	*ev = (struct tracer_ev_call){ .head = { .kind = TRACER_EV_CALL, .tid = 10, .nr = nr }, .ret = r->ret };
+	*ev = (struct tracer_ev_call){ .head = { .kind = TRACER_EV_CALL, .tid = 10, .nr = nr },
+				       .ret = r->ret };
 	ev->start = 100000 + 1000 * i;
 	ev->head.time = ev->start + 700;
 	ev->head.flags = r->ret < 0 && r->ret > -4096 ? TRACER_EVF_ERROR : 0;

@@ -17,7 +17,12 @@ struct bench_calls {
 	uint8_t arena[16384];
 	uint32_t used;
 	struct {
-		union { struct tracer_ev_call ev; struct tracer_event head; uint8_t room[1024]; uint64_t align; } u;
+		union {
+			struct tracer_ev_call ev;
+			struct tracer_event head;
+			uint8_t room[1024];
+			uint64_t align;
+		} u;
 	} rec[BENCH_CALLS];
 };
 

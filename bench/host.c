@@ -42,7 +42,8 @@ void host_fingerprint(char out[17])
 
 	uname(&u);
 	read_field("/proc/cpuinfo", "model name", cpu, sizeof(cpu));
-	snprintf(text, sizeof(text), "%s|%ld|%s|%s", cpu, sysconf(_SC_NPROCESSORS_ONLN), u.release, __VERSION__);
+	snprintf(text, sizeof(text), "%s|%ld|%s|%s", cpu, sysconf(_SC_NPROCESSORS_ONLN), u.release,
+		 __VERSION__);
 	snprintf(out, 17, "%016" PRIx64, hash_bytes(text, strlen(text), 0));
 }
 

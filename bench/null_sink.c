@@ -51,7 +51,8 @@ static uint64_t content_length(const char *head)
 /* A slow collector is one that answers late: while it waits nobody else is served. */
 static int answer(int fd, unsigned delay_ms)
 {
-	static const char text[] = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
+	static const char text[] =
+	    "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
 
 	if (delay_ms)
 		poll(NULL, 0, (int)delay_ms);

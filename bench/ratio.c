@@ -155,17 +155,18 @@ static void run_variant(struct variant *v, double native_ms, const struct option
 static void run_rep(struct variant *vs, unsigned n, uint64_t rep, const struct options *o)
 {
 	struct outcome first = run_once(vs[0].argv, NULL, o->limit), last;
+	double native;
 
 	for (unsigned i = 1; i < n; i++)
 		if (!vs[i].hung)
 			run_variant(&vs[i], (double)first.ns / 1e6, o);
 	last = run_once(vs[0].argv, NULL, o->limit);
-	vs[0].wall_ms[rep] = (double)(first.ns + last.ns) / 2e6;
+	vs[0].wall_ms[rep] = native = (double)(first.ns + last.ns) / 2e6;
 	vs[0].ratio[rep] = first.ns ? (double)last.ns / (double)first.ns : 0;
 	add_run(&vs[0], &last);
 	for (unsigned i = 1; i < n; i++)
 		if (!vs[i].hung)
-			vs[i].ratio[rep] = vs[0].wall_ms[rep] > 0 ? vs[i].wall_ms[rep] / vs[0].wall_ms[rep] : 0;
+			vs[i].ratio[rep] = native > 0 ? vs[i].wall_ms[rep] / native : 0;
 }
 
 static unsigned split(char *words, char **argv, unsigned max)
@@ -197,7 +198,8 @@ static int add_text(struct variant *vs, unsigned n, char *arg, int option)
 	char *eq = strchr(arg, '=');
 
 	for (unsigned i = 1; eq && i < n; i++)
-		if (strlen(vs[i].name) == (size_t)(eq - arg) && strncmp(vs[i].name, arg, (size_t)(eq - arg)) == 0) {
+		if (strlen(vs[i].name) == (size_t)(eq - arg) &&
+		    strncmp(vs[i].name, arg, (size_t)(eq - arg)) == 0) {
 			vs[i].post = option == 'p' ? eq + 1 : vs[i].post;
 			vs[i].err = option == 'e' ? eq + 1 : vs[i].err;
 			vs[i].count = option == 'c' ? eq + 1 : vs[i].count;
@@ -230,7 +232,8 @@ static int parse_options(struct options *o, struct variant *vs, unsigned *n, int
 	*o = (struct options){ .reps = 7, .limit = 120, .name = "" };
 	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
 		if (c == '?' || (c == 'r' && parse_u64(optarg, 1, REPS_MAX, &o->reps) < 0) ||
-		    (c == 'v' && add_variant(vs, n, optarg) < 0) || ((c == 'p' || c == 'e' || c == 'c') && add_text(vs, *n, optarg, c) < 0) ||
+		    (c == 'v' && add_variant(vs, n, optarg) < 0) ||
+		    ((c == 'p' || c == 'e' || c == 'c') && add_text(vs, *n, optarg, c) < 0) ||
 		    (c == 'x' && parse_u64(optarg, 0, UINT64_MAX, &o->expect) < 0) ||
 		    (c == 'l' && parse_u64(optarg, 1, 86400, &o->limit) < 0))
 			return -EINVAL;

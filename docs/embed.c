@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libtracer in a program of one's own: runs a command, writes its calls as JSON lines to embed.jsonl, and says
- * how many there were.  OTEL_* and TRACER_* variables hold as for the command.
+ * libtracer in a program of one's own: runs a command, writes its calls as JSON lines to embed.jsonl, and
+ * says how many there were.  OTEL_* and TRACER_* variables hold as for the command.
  *
  *     cc embed.c $(pkg-config --cflags --libs libtracer) -o embed && ./embed ls -l
  *

@@ -3,7 +3,8 @@
  * Instruction lengths of 64-bit mode from two opcode tables (Intel SDM volume 2,
  * appendix A; AMD APM volume 3, appendix A).  Pure functions, any thread, no
  * state.  What is rare and awkward (XOP, 16-bit branches, undefined rows) is
- * refused (as are ud0 and ud1, whose length is disputed): a refusal costs one call site its patch, a wrong length a program.
+ * refused (as are ud0 and ud1, whose length is disputed): a refusal costs one call site its patch, a wrong
+ * length a program.
  */
 #include "config.h"
 #include "arch/insn_x86_64.h"
@@ -261,7 +262,8 @@ static int take_vex(struct cursor *c, struct insn *out, uint8_t first)
 	if (map == 1 && op == 0x77 && !evex)
 		return 0;
 	take_modrm(c, out);
-	if (map == 3 || (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6))))
+	if (map == 3 ||
+	    (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6))))
 		cursor_skip(c, 1);
 	return 0;
 }
@@ -428,7 +430,8 @@ static bool far_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t 
 		if (next + (uint32_t)i + d >= span ||
 		    !in_range(base + i + 4 + (uint64_t)(int64_t)(int32_t)d, lo, hi))
 			continue;
-		if (p[i - 1] == 0xe8 || p[i - 1] == 0xe9 || (i >= 2 && p[i - 2] == 0x0f && (p[i - 1] & 0xf0) == 0x80))
+		if (p[i - 1] == 0xe8 || p[i - 1] == 0xe9 ||
+		    (i >= 2 && p[i - 2] == 0x0f && (p[i - 1] & 0xf0) == 0x80))
 			return true;
 	}
 	return false;
@@ -444,8 +447,8 @@ static bool near_branch_into(const uint8_t *p, size_t n, uint64_t base, uint64_t
 		uint64_t at = base + i;
 
 		if (((b & 0xf0) == 0x70 || b == 0xeb || (b >= 0xe0 && b <= 0xe3)) &&
-		    in_range(at + 2 + (uint64_t)(int64_t)(int8_t)p[i + 1], lo, hi) && !in_range(at, lo - 1, hi) &&
-		    (i + INSN_MAX > n || may_begin(p, i)))
+		    in_range(at + 2 + (uint64_t)(int64_t)(int8_t)p[i + 1], lo, hi) &&
+		    !in_range(at, lo - 1, hi) && (i + INSN_MAX > n || may_begin(p, i)))
 			return true;
 	}
 	return false;

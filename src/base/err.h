@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* The error (negative) in words, and after "; " what to do where a limit of the system or of the user is behind it. */
+/* The error (negative) in words, and after "; " what to do where a limit of the system or of the user is
+ * behind it. */
 void err_format(int err, char *buf, size_t len);
 /* Only what to do, NULL where that cannot be told from the error. */
 const char *err_advice(int err);

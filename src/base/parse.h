@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers, sizes and durations as users write them, the whole string must fit; and counts as they read them. */
+/* Numbers, sizes and durations as users write them (the whole string must fit), counts as they read them. */
 #ifndef BASE_PARSE_H
 #define BASE_PARSE_H
 

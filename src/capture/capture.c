@@ -413,7 +413,8 @@ static bool rule_wanted(const struct run *run, unsigned i, unsigned phase)
 	const struct capture_rule *rule = &run->plan->rules[i];
 	const struct tracer_ev_call *c = run->call;
 
-	if (rule->arg >= c->nargs || !c->args[rule->arg] || capture_early(run->plan, i, c->args) != (phase == CAP_F_ENTER))
+	if (rule->arg >= c->nargs || !c->args[rule->arg] ||
+	    capture_early(run->plan, i, c->args) != (phase == CAP_F_ENTER))
 		return false;
 	if (op_has_length(rule->op) && rule->len_arg >= c->nargs)
 		return false;
@@ -440,7 +441,8 @@ uint32_t capture_append(const struct capture_plan *plan, const struct capture_li
 			const struct mem_reader *mem, unsigned phase, struct tracer_ev_call *c,
 			uint32_t size, uint32_t space)
 {
-	struct run run = { .plan = plan, .lim = lim, .mem = mem, .call = c, .size = size, .space = space & ~7u };
+	struct run run = { .plan = plan, .lim = lim, .mem = mem, .call = c, .size = size,
+			   .space = space & ~7u };
 	uint32_t used;
 
 	if (!plan->nrules || (phase && !(plan->flags & (CAP_PLAN_ENTER | CAP_PLAN_PAIRS))))
@@ -478,7 +480,8 @@ static uint64_t rule_bound(const struct capture_plan *plan, const struct capture
 		return 8;
 	case CAP_OP_IOV:
 	case CAP_OP_IOV_RET:
-		return (uint64_t)lim->vector_max * 2 * plan->wordsize + lim->string_max + 16 * TRACER_CAPTURES_MAX;
+		return (uint64_t)lim->vector_max * 2 * plan->wordsize + lim->string_max +
+		       16 * TRACER_CAPTURES_MAX;
 	case CAP_OP_BUF_ARG:
 	case CAP_OP_BUF_RET:
 		return data;

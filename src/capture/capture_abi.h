@@ -85,7 +85,8 @@ struct capture_plan {
 	uint8_t nargs;		/* arguments to record */
 	uint8_t flags;		/* CAP_PLAN_* */
 	uint8_t wordsize;	/* 8 or 4: pointers in iovec, argv */
-	uint8_t pairs[CAPTURE_PAIRS_MAX];	/* rule that reads | rule that writes << 4, of other arguments; 0: none */
+	/* rule that reads | rule that writes << 4, of other arguments; 0: none */
+	uint8_t pairs[CAPTURE_PAIRS_MAX];
 	struct capture_rule rules[CAPTURE_RULES_MAX];
 };
 

@@ -7,7 +7,11 @@
 
 /* Exit statuses that are ours, not the program's. */
 enum cli_exit {
-	CLI_EXIT_USAGE = 2, CLI_EXIT_GATE = 3, CLI_EXIT_FAILURE = 125, CLI_EXIT_NOEXEC = 126, CLI_EXIT_NOTFOUND = 127
+	CLI_EXIT_USAGE = 2,
+	CLI_EXIT_GATE = 3,
+	CLI_EXIT_FAILURE = 125,
+	CLI_EXIT_NOEXEC = 126,
+	CLI_EXIT_NOTFOUND = 127
 };
 
 /* "tracer: message" on stderr, in one write.  A tracer_log_fn. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A tracer that is attached in the program itself (--engine inproc -p) must not just vanish: the program's code
- * has jumps into memory that somebody has to take back.  So what the user has started, knows the number of and
- * may kill is not the tracer but a front of it, which starts the tracer as a child with a process group and a
- * name of its own, hands signals on and ends as it ends.  When the front is killed the kernel sends the child a
- * SIGTERM, and the program is let go as after any other SIGTERM.  Main thread, before there is a session.
+ * A tracer that is attached in the program itself (--engine inproc -p) must not just vanish: the program's
+ * code has jumps into memory that somebody has to take back.  So what the user has started, knows the number
+ * of and may kill is not the tracer but a front of it, which starts the tracer as a child with a process
+ * group and a name of its own, hands signals on and ends as it ends.  When the front is killed the kernel
+ * sends the child a SIGTERM, and the program is let go as after any other SIGTERM.  Main thread, before there
+ * is a session.
  *
- * When the child is killed the program makes its calls itself from there on.  It sees that in a word where the kernel
- * replaces the child's number, and its kernel looks at one byte of that, which has to be 1 until then: so the child
- * is one whose number has a 1 in one of its two lower bytes (arena_watch()).
+ * When the child is killed the program makes its calls itself from there on.  It sees that in a word where the
+ * kernel replaces the child's number, and its kernel looks at one byte of that, which has to be 1 until then:
+ * so the child is one whose number has a 1 in one of its two lower bytes (arena_watch()).
  */
 #include "config.h"
 #include "cli.h"

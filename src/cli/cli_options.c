@@ -112,11 +112,13 @@ static void format_refused(int code, const char *word, char *why, size_t size)
 		snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
 		row = tracer_option_lookup(name);
 		if (code == ':')
-			snprintf(why, size, "--%s needs a value: --%s %s", name, name, row && row->arg ? row->arg : "VALUE");
+			snprintf(why, size, "--%s needs a value: --%s %s", name, name,
+				 row && row->arg ? row->arg : "VALUE");
 		else if (row)
 			snprintf(why, size, "--%s takes no value", name);
 		else if (tracer_option_nearest(name))
-			snprintf(why, size, "unknown option --%s; did you mean --%s?", name, tracer_option_nearest(name));
+			snprintf(why, size, "unknown option --%s; did you mean --%s?", name,
+				 tracer_option_nearest(name));
 		else
 			snprintf(why, size, "unknown option --%s", name);
 		return;
@@ -138,7 +140,8 @@ static bool is_whole(const char *word, const char *name)
 	return !strncmp(word, "--", 2) && !strncmp(word + 2, name, n) && (!word[2 + n] || word[2 + n] == '=');
 }
 
-static int parse_line(struct tracer_options *o, const struct names *n, int argc, char **argv, char *why, size_t size)
+static int parse_line(struct tracer_options *o, const struct names *n, int argc, char **argv, char *why,
+		      size_t size)
 {
 	int code, at;
 

@@ -41,7 +41,8 @@ bool cli_progress(void *ctx, const char *line)
 		return write(FD, clear, sizeof(clear) - 1) < 0;
 	if (tcgetpgrp(FD) != getpgrp() || !screen_is_lines() || ioctl(FD, TIOCGWINSZ, &w) || w.ws_row == 1)
 		return false;
-	n = snprintf(text, sizeof(text), "\033D\033M\0337\033D\r%.*s\033[K\0338", w.ws_col > 1 ? w.ws_col - 1 : 79, line);
+	n = snprintf(text, sizeof(text), "\033D\033M\0337\033D\r%.*s\033[K\0338",
+		     w.ws_col > 1 ? w.ws_col - 1 : 79, line);
 	return n > 0 && n < (int)sizeof(text) && write(FD, text, (size_t)n) == n;
 }
 

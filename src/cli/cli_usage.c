@@ -35,7 +35,8 @@ static void format_name(const struct tracer_option *row, char *buf, size_t size)
 
 	if (row->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-	snprintf(buf, size, "%s--%s%s%s%s", letter, row->name, open, argument(row), open[0] == '[' ? "]" : "");
+	snprintf(buf, size, "%s--%s%s%s%s", letter, row->name, open, argument(row),
+		 open[0] == '[' ? "]" : "");
 }
 
 static void print_row(const struct tracer_option *row)
@@ -59,7 +60,8 @@ static void format_range(const struct tracer_option *row, char *buf, size_t size
 		for (const char *p = row->choices; *p && n + 3 < size; p++)
 			n += (size_t)snprintf(buf + n, size - n, *p == '|' ? ", " : "%c", *p);
 	} else if (row->max) {
-		snprintf(buf, size, "%llu..%llu%s", (unsigned long long)row->min, (unsigned long long)row->max, unit);
+		snprintf(buf, size, "%llu..%llu%s", (unsigned long long)row->min,
+			 (unsigned long long)row->max, unit);
 	}
 }
 
@@ -78,7 +80,8 @@ static void format_values(const struct tracer_option *row, char *buf, size_t siz
 		return;
 	n += (size_t)snprintf(buf + n, size - n, "%sdefault %s", n ? "; " : "", row->preset[0]);
 	if (row->preset[1] && n < size)
-		snprintf(buf + n, size - n, "; aggressive %s, low-latency %s", row->preset[1], row->preset[2]);
+		snprintf(buf + n, size - n, "; aggressive %s, low-latency %s", row->preset[1],
+			 row->preset[2]);
 }
 
 static void print_values(const struct tracer_option *row)
@@ -165,8 +168,9 @@ static void print_markdown_row(const struct tracer_option *row)
 
 	format_range(row, range, sizeof(range));
 	tracer_option_environ_name(row, own, sizeof(own));
-	printf("| `--%s` | %s%c%s | %s | %s", row->name, row->letter ? "`-" : "", row->letter ? row->letter : ' ',
-	       row->letter ? "`" : "", argument(row), row->preset[0] ? row->preset[0] : "");
+	printf("| `--%s` | %s%c%s | %s | %s", row->name, row->letter ? "`-" : "",
+	       row->letter ? row->letter : ' ', row->letter ? "`" : "", argument(row),
+	       row->preset[0] ? row->preset[0] : "");
 	if (row->preset[1])
 		printf(" / %s / %s", row->preset[1], row->preset[2]);
 	printf(" | %s | %s%s%s%s%s | %s | %s | %s |\n", range, own, row->otel_traces ? "<br>" : "",

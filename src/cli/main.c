@@ -64,8 +64,8 @@ static int exec_subcommand(const char *program, char **argv)
 	}
 	snprintf(path, sizeof(path), "%s/%s", PKGLIBEXECDIR, program);
 	execv(path, argv);
-	snprintf(message, sizeof(message), "%s: %s: it belongs beside tracer or into %s", program, strerror(errno),
-		 PKGLIBEXECDIR);
+	snprintf(message, sizeof(message), "%s: %s: it belongs beside tracer or into %s", program,
+		 strerror(errno), PKGLIBEXECDIR);
 	cli_log(NULL, TRACER_LOG_ERROR, message);
 	return CLI_EXIT_FAILURE;
 }
@@ -188,7 +188,8 @@ static int start(const struct tracer_options *o, char **argv)
 	if (!argv[0] && !attach && !replay)
 		return usage_error("nothing to trace: tracer [OPTIONS] COMMAND [ARG...], or -p PID  (tracer --help)");
 	if (argv[0] && (attach || replay))
-		return usage_error(attach ? "-p attaches to what runs: it takes no command" : "--replay takes no command");
+		return usage_error(attach ? "-p attaches to what runs: it takes no command"
+					  : "--replay takes no command");
 	r = attach && in_process(o) ? cli_guard_start() : -1;
 	return r < 0 ? run(o, argv) : r;
 }
@@ -199,7 +200,8 @@ int main(int argc, char **argv)
 	int first, r;
 
 #ifdef M_ARENA_MAX
-	mallopt(M_ARENA_MAX, 1);	/* nothing is allocated for calls or spans: a heap for each thread is start-up time */
+	/* nothing is allocated for calls or spans: a heap for each thread is start-up time */
+	mallopt(M_ARENA_MAX, 1);
 #endif
 	hold_standard_fds();
 	for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)

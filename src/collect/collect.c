@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `tracer collect`: a receiver for one's own machine.  Prints the span tree
- * of each trace and the points of each metric request, and can write OTLP/JSON lines.  The main thread waits for a
- * signal; the receiver's polling thread decodes, stores and writes under one
- * lock.  For anything that should last, use the OpenTelemetry Collector.
+ * of each trace and the points of each metric request, and can write OTLP/JSON lines.  The main thread waits
+ * for a signal; the receiver's polling thread decodes, stores and writes under one lock.  For anything that
+ * should last, use the OpenTelemetry Collector.
  */
 #include "config.h"
 #include "collect/collect.h"
@@ -133,7 +133,8 @@ static void write_json(struct collector *c, FILE *file, const char *name)
 	strbuf_add_char(&c->json, '\n');
 	if (fwrite(c->json.p, 1, c->json.len, file) != c->json.len || fflush(file) != 0) {
 		c->write_error = errno;
-		fprintf(stderr, "tracer collect: writing %s: %s; going on without the file\n", name, strerror(errno));
+		fprintf(stderr, "tracer collect: writing %s: %s; going on without the file\n", name,
+			strerror(errno));
 	}
 }
 
@@ -282,8 +283,10 @@ static int start(struct collector *c, struct receiver **r)
 
 static void report(const struct collector *c, const struct receiver_stats *s)
 {
-	fprintf(stderr, "tracer collect: %" PRIu64 " requests, %" PRIu64 " spans for %" PRIu64 " calls, %" PRIu64
-		" bytes (%" PRIu64 " on the wire)", s->requests, c->stats.spans, c->stats.calls, s->bytes, s->wire_bytes);
+	fprintf(stderr,
+		"tracer collect: %" PRIu64 " requests, %" PRIu64 " spans for %" PRIu64 " calls, %" PRIu64
+		" bytes (%" PRIu64 " on the wire)",
+		s->requests, c->stats.spans, c->stats.calls, s->bytes, s->wire_bytes);
 	if (c->points)
 		fprintf(stderr, ", %" PRIu64 " data points", c->points);
 	if (s->refused)

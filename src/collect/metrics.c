@@ -49,7 +49,8 @@ static size_t add_numbers(struct strbuf *out, const pb_metric *m, pb_number *con
 {
 	for (size_t i = 0; i < n; i++) {
 		add_series(out, m->name, points[i]->attributes, points[i]->n_attributes);
-		if (points[i]->value_case == OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_DOUBLE)
+		if (points[i]->value_case ==
+		    OPENTELEMETRY__PROTO__METRICS__V1__NUMBER_DATA_POINT__VALUE_AS_DOUBLE)
 			strbuf_add_fmt(out, "%g", points[i]->as_double);
 		else
 			strbuf_add_fmt(out, "%" PRId64, points[i]->as_int);
@@ -58,7 +59,8 @@ static size_t add_numbers(struct strbuf *out, const pb_metric *m, pb_number *con
 	return n;
 }
 
-static void add_summary(struct strbuf *out, const char *unit, uint64_t count, double sum, bool limits, double min, double max)
+static void add_summary(struct strbuf *out, const char *unit, uint64_t count, double sum, bool limits,
+			double min, double max)
 {
 	strbuf_add_fmt(out, "count %" PRIu64 ", sum %g %s", count, sum, unit);
 	if (limits)

@@ -76,7 +76,8 @@ static bool path_parse(const char *url, enum receiver_signal *out)
 }
 
 /* Request line and headers: 0 when the body is wanted, else a status. */
-static unsigned check_head(struct MHD_Connection *c, const char *method, const char *url, struct upload *u, const char **why)
+static unsigned check_head(struct MHD_Connection *c, const char *method, const char *url, struct upload *u,
+			   const char **why)
 {
 	const char *enc = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_ENCODING);
 
@@ -200,7 +201,8 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *c, const char
 	return complete(r, c, u);
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
+static void on_completed(void *ctx, struct MHD_Connection *c, void **state,
+			 enum MHD_RequestTerminationCode why)
 {
 	const struct receiver *r = ctx;
 	struct upload *u = *state;

@@ -29,8 +29,9 @@ static int64_t find_int(pb_key_value *const *kv, size_t n, const char *key, int6
 {
 	const pb_any *v = find(kv, n, key);
 
-	return v && v->value_case == OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE ? v->int_value
-												 : missing;
+	return v && v->value_case == OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE
+		   ? v->int_value
+		   : missing;
 }
 
 static const char *find_str(pb_key_value *const *kv, size_t n, const char *key)

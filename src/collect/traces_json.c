@@ -221,7 +221,8 @@ void traces_format_json(const traces_request *req, struct strbuf *out)
 		json_open_object(&w, NULL);
 		json_open_object(&w, "resource");
 		if (rs->resource)
-			add_attributes(&w, "attributes", rs->resource->attributes, rs->resource->n_attributes);
+			add_attributes(&w, "attributes", rs->resource->attributes,
+				       rs->resource->n_attributes);
 		json_close_object(&w);
 		json_open_array(&w, "scopeSpans");
 		for (size_t j = 0; j < rs->n_scope_spans; j++)

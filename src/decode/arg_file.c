@@ -198,7 +198,8 @@ static bool creates(const struct arg *a)
 	return i < 0 || arg_value(a, (unsigned)i) & (O_CREAT | (__O_TMPFILE & ~O_DIRECTORY));
 }
 
-/* Which of timeout (or val2), uaddr2, val3 a futex operation uses, and that its val is unused (linux/futex.h). */
+/* Which of timeout (or val2), uaddr2, val3 a futex operation uses, and that its val is unused
+ * (linux/futex.h). */
 static bool futex_hidden(const struct arg *a)
 {
 	enum { TIMEOUT = 1, UADDR2 = 2, VAL3 = 4, NO_VAL = 8 };

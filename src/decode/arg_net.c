@@ -113,8 +113,8 @@ void arg_format_sockopt(const struct arg *a)
 	else if (n == 8 && is_option(a, SOL_SOCKET, "SO_LINGER"))
 		strbuf_add_fmt(a->out, "{l_onoff=%u, l_linger=%u}", load_u32(p), load_u32(p + 4));
 	else if (n == 12 && is_option(a, SOL_SOCKET, "SO_PEERCRED"))
-		strbuf_add_fmt(a->out, "{pid=%d, uid=%d, gid=%d}", (int32_t)load_u32(p), (int32_t)load_u32(p + 4),
-			       (int32_t)load_u32(p + 8));
+		strbuf_add_fmt(a->out, "{pid=%d, uid=%d, gid=%d}", (int32_t)load_u32(p),
+			       (int32_t)load_u32(p + 4), (int32_t)load_u32(p + 8));
 	else if (n == layout_size(&layout_timeval, a->word) &&
 		 (is_option(a, SOL_SOCKET, "SO_RCVTIMEO_OLD") || is_option(a, SOL_SOCKET, "SO_SNDTIMEO_OLD")))
 		layout_format(a->out, &layout_timeval, p, n, &fc);
@@ -163,7 +163,8 @@ static bool format_vector(const struct arg *a, unsigned index, unsigned data, ui
 		const uint8_t *p = cap->bytes + i * size;
 
 		strbuf_add_str(a->out, i ? ", " : "");
-		format_element(a, load_word(p, a->word), load_word(p + a->word, a->word), data + (unsigned)i, &left);
+		format_element(a, load_word(p, a->word), load_word(p + a->word, a->word), data + (unsigned)i,
+			       &left);
 	}
 	strbuf_add_str(a->out, count > n ? ", ...]" : "]");
 	return true;
@@ -326,7 +327,8 @@ void arg_format_mmsghdr(const struct arg *a)
 		struct msg m;
 
 		load_msg(&m, at, a->word);
-		strbuf_add_fmt(a->out, "%s{msg_hdr={msg_namelen=%d, msg_iovlen=%llu, msg_controllen=%llu, msg_flags=",
+		strbuf_add_fmt(a->out,
+			       "%s{msg_hdr={msg_namelen=%d, msg_iovlen=%llu, msg_controllen=%llu, msg_flags=",
 			       i ? ", " : "", (int32_t)m.namelen, (unsigned long long)m.iovlen,
 			       (unsigned long long)m.controllen);
 		xlat_format(a->out, &xlat_msg_flags, m.flags);

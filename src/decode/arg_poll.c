@@ -172,7 +172,8 @@ static void format_epoll_event(const struct arg *a, const uint8_t *p)
 {
 	strbuf_add_str(a->out, "{events=");
 	xlat_format(a->out, &xlat_epoll_events, load_u32(p));
-	strbuf_add_fmt(a->out, ", data={u32=%u, u64=%llu}}", load_u32(p + 4), (unsigned long long)load_u64(p + 4));
+	strbuf_add_fmt(a->out, ", data={u32=%u, u64=%llu}}", load_u32(p + 4),
+		       (unsigned long long)load_u64(p + 4));
 }
 
 void arg_format_epoll_event(const struct arg *a)

@@ -60,8 +60,8 @@ void arg_format_clone_args(const struct arg *a)
 	if (flags & CLONE_SETTLS)
 		format_pointer(a, "tls", load_u64(p + 56));
 	if (n >= 80 && load_u64(p + 72))
-		strbuf_add_fmt(a->out, ", set_tid=%#llx, set_tid_size=%llu", (unsigned long long)load_u64(p + 64),
-			       (unsigned long long)load_u64(p + 72));
+		strbuf_add_fmt(a->out, ", set_tid=%#llx, set_tid_size=%llu",
+			       (unsigned long long)load_u64(p + 64), (unsigned long long)load_u64(p + 72));
 	if (n >= 88 && flags & 0x200000000ull)	/* CLONE_INTO_CGROUP */
 		strbuf_add_fmt(a->out, ", cgroup=%llu", (unsigned long long)load_u64(p + 80));
 	strbuf_add_char(a->out, '}');
@@ -144,7 +144,8 @@ void arg_format_futex_val2(const struct arg *a)
 	if (op < 32 && counts & 1u << op)
 		strbuf_add_u64(a->out, (uint32_t)a->v);
 	else
-		arg_format_layout(a, a->d->args[a->i] == ARG_FUTEX_VAL2_64 ? &layout_timespec64 : &layout_timespec);
+		arg_format_layout(a, a->d->args[a->i] == ARG_FUTEX_VAL2_64 ? &layout_timespec64 :
+			&layout_timespec);
 }
 
 /* --- prctl: how many arguments an option has, and the form of the first --- */
@@ -243,8 +244,8 @@ void arg_format_ioctl_request(const struct arg *a)
 	if (name)
 		strbuf_add_str(a->out, name);
 	else
-		strbuf_add_fmt(a->out, "_IOC(%s, %#x, %#x, %#x)", directions[v >> 30], v >> 8 & 0xff, v & 0xff,
-			       v >> 16 & 0x3fff);
+		strbuf_add_fmt(a->out, "_IOC(%s, %#x, %#x, %#x)", directions[v >> 30], v >> 8 & 0xff,
+			       v & 0xff, v >> 16 & 0x3fff);
 }
 
 void arg_format_ioctl_arg(const struct arg *a)

@@ -240,7 +240,8 @@ static void format_rest(struct strbuf *out, const struct info *si)
 	if (si->n < 16)
 		return;
 	if (si->code == SI_TIMER) {
-		strbuf_add_fmt(out, ", si_timerid=%#x, si_overrun=%d", load_u32(si->rest), (int32_t)load_u32(si->rest + 4));
+		strbuf_add_fmt(out, ", si_timerid=%#x, si_overrun=%d", load_u32(si->rest),
+			       (int32_t)load_u32(si->rest + 4));
 		format_value(out, si, 8);
 	} else if (si->code == SI_QUEUE || si->code == SI_MESGQ) {
 		format_pid(out, si);
@@ -261,8 +262,8 @@ void siginfo_format(struct strbuf *out, const uint8_t *p, size_t n, unsigned wor
 		strbuf_add_str(out, "{}");
 		return;
 	}
-	si = (struct info){ (int32_t)load_u32(p), (int32_t)load_u32(p + 4), (int32_t)load_u32(p + 8), p + head,
-			    n - head, word };
+	si = (struct info){ (int32_t)load_u32(p), (int32_t)load_u32(p + 4), (int32_t)load_u32(p + 8),
+			    p + head, n - head, word };
 	if (si.signo == 0) {	/* waitid that found nothing */
 		strbuf_add_str(out, "{}");
 		return;

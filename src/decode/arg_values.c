@@ -100,7 +100,8 @@ static bool format_masked(struct strbuf *out, const struct xlat *x, uint64_t v)
 	if (!x->mask)
 		return false;
 	for (unsigned i = 0; i < x->count && !name; i++)
-		if ((x->entries[i].value & x->mask) == x->entries[i].value && x->entries[i].value == (v & x->mask))
+		if ((x->entries[i].value & x->mask) == x->entries[i].value &&
+		    x->entries[i].value == (v & x->mask))
 			name = x->entries[i].name;
 	if (name)
 		strbuf_add_str(out, name);

@@ -118,9 +118,11 @@ static void format_clockid(const struct arg *a)
 	else if ((id & 7) == 3)		/* CLOCKFD, linux/posix-timers.h */
 		strbuf_add_fmt(a->out, "FD_TO_CLOCKID(%d)", ~(id >> 3));
 	else
-		strbuf_add_fmt(a->out, "%s(%d, %s)", id & 4 ? "MAKE_THREAD_CPUCLOCK" : "MAKE_PROCESS_CPUCLOCK",
-			       ~(id >> 3), (id & 3) == 0 ? "CPUCLOCK_PROF" : (id & 3) == 1 ? "CPUCLOCK_VIRT" :
-			       "CPUCLOCK_SCHED");
+		strbuf_add_fmt(a->out, "%s(%d, %s)",
+			       id & 4 ? "MAKE_THREAD_CPUCLOCK" : "MAKE_PROCESS_CPUCLOCK", ~(id >> 3),
+			       (id & 3) == 0   ? "CPUCLOCK_PROF"
+			       : (id & 3) == 1 ? "CPUCLOCK_VIRT"
+					       : "CPUCLOCK_SCHED");
 }
 
 static void format_keyserial(const struct arg *a)
@@ -222,8 +224,8 @@ static void format_number(const struct arg *a)
 static void format_numbers(const struct arg *a)
 {
 	unsigned kind = a->d->args[a->i];
-	size_t n, size = kind == ARG_IDS16 ? 2 : kind == ARG_WORDS || kind == ARG_WORDS6 || kind == ARG_IOCB_PTRS ?
-		a->word : 4;
+	bool words = kind == ARG_WORDS || kind == ARG_WORDS6 || kind == ARG_IOCB_PTRS;
+	size_t n, size = kind == ARG_IDS16 ? 2 : words ? a->word : 4;
 	const uint8_t *p = a->c->err ? arg_in(a, 0, 0, &n) : arg_any(a, 0, 0, &n);
 
 	if (!p) {

@@ -29,7 +29,8 @@ static int restart_index(int64_t ret)
 	return -1;
 }
 
-void call_init(struct call *c, const struct tracer_ev_call *ev, struct world *w, const struct clock_map *clock)
+void call_init(struct call *c, const struct tracer_ev_call *ev, struct world *w,
+	       const struct clock_map *clock)
 {
 	const struct syscall_desc *d = syscall_lookup(ev->head.abi, ev->head.nr);
 	const struct task *t = world_task(w, ev->head.tid);
@@ -209,7 +210,8 @@ static void format_value(const struct call *c, const struct decode_options *o, s
 	default:
 		if (dup)
 			format_new_fd(c, o, out);
-		else if (c->desc->state == STATE_FCNTL && (call_arg(c->ev, 1) == 3 || call_arg(c->ev, 1) == 1))
+		else if (c->desc->state == STATE_FCNTL &&
+			 (call_arg(c->ev, 1) == 3 || call_arg(c->ev, 1) == 1))
 			strbuf_add_hex(out, ret);
 		else
 			strbuf_add_i64(out, c->ev->ret);

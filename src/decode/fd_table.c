@@ -299,8 +299,8 @@ static bool slot_set(struct fd_mem *m, struct fd_table *t, int64_t fd, struct fd
 	return true;
 }
 
-struct fd_entry *fd_table_set(struct fd_mem *m, struct fd_table *t, int64_t fd, const void *target, size_t len,
-			      uint8_t kind, bool cloexec)
+struct fd_entry *fd_table_set(struct fd_mem *m, struct fd_table *t, int64_t fd, const void *target,
+			      size_t len, uint8_t kind, bool cloexec)
 {
 	struct fd_entry *e;
 

@@ -63,8 +63,8 @@ void fd_table_put(struct fd_mem *m, struct fd_table *t);
 struct fd_entry *fd_table_lookup(const struct fd_table *t, int64_t fd);
 bool fd_table_cloexec(const struct fd_table *t, int64_t fd);
 /* fd is now something new, named by target; what was there is closed. */
-struct fd_entry *fd_table_set(struct fd_mem *m, struct fd_table *t, int64_t fd, const void *target, size_t len,
-			      uint8_t kind, bool cloexec);
+struct fd_entry *fd_table_set(struct fd_mem *m, struct fd_table *t, int64_t fd, const void *target,
+			      size_t len, uint8_t kind, bool cloexec);
 /* to now means the same description as from; an unknown from makes to unknown. */
 void fd_table_add_dup(struct fd_mem *m, struct fd_table *t, int64_t from, int64_t to, bool cloexec);
 void fd_table_set_cloexec(struct fd_mem *m, struct fd_table *t, uint64_t first, uint64_t last, bool on);

@@ -148,7 +148,8 @@ void layout_format(struct strbuf *out, const struct layout *l, const uint8_t *p,
 	strbuf_add_char(out, '{');
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct field *f = &l->fields[i];
-		unsigned off = fc->word == 4 ? f->off32 : f->off64, size = fc->word == 4 ? f->size32 : f->size64;
+		unsigned off = fc->word == 4 ? f->off32 : f->off64,
+			 size = fc->word == 4 ? f->size32 : f->size64;
 		const struct place at = { f, p + off, size, fc };
 
 		if (size == 0)

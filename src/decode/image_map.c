@@ -12,7 +12,8 @@
 static bool same_file(const struct image_map *map, const struct tracer_ev_map *ev)
 {
 	return map->len == ev->path_len && !memcmp(map->path, ev->text, map->len) &&
-	       map->build_id_len == ev->build_id_len && !memcmp(map->build_id, ev->build_id, map->build_id_len);
+	       map->build_id_len == ev->build_id_len &&
+	       !memcmp(map->build_id, ev->build_id, map->build_id_len);
 }
 
 static bool is_known(const struct image *img, const struct tracer_ev_map *ev)

@@ -8,9 +8,9 @@
 
 /* Numbers of linux/net.h, from 1. */
 static const char *const inner_names[] = {
-	NULL, "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair", "send", "recv",
-	"sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4", "recvmmsg",
-	"sendmmsg",
+    NULL,	   "socket",	 "bind",    "connect", "listen",  "accept",   "getsockname",
+    "getpeername", "socketpair", "send",    "recv",    "sendto",  "recvfrom", "shutdown",
+    "setsockopt",  "getsockopt", "sendmsg", "recvmsg", "accept4", "recvmmsg", "sendmmsg",
 };
 
 static const char *inner_name(uint64_t number, int abi)

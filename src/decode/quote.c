@@ -72,8 +72,8 @@ static void add_escape(struct strbuf *out, uint8_t c, uint8_t next, bool bare)
 
 #define EACH(c) (0x0101010101010101ull * (c))
 
-/* Bit 7 of each byte that is not printable, a quote, an angle bracket or a backslash; where there is one, perhaps of
- * others, too. */
+/* Bit 7 of each byte that is not printable, a quote, an angle bracket or a backslash; where there is one,
+ * perhaps of others, too. */
 static uint64_t odd_bytes(uint64_t w)
 {
 	uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\'), less = w ^ EACH('<'), more = w ^ EACH('>');

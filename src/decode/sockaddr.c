@@ -71,7 +71,8 @@ static void format_netlink(struct strbuf *out, const uint8_t *p)
 
 static void format_packet(struct strbuf *out, const uint8_t *p)
 {
-	strbuf_add_fmt(out, "sll_protocol=htons(%#x), sll_ifindex=%d, sll_hatype=%u, sll_pkttype=%u, sll_halen=%u",
+	strbuf_add_fmt(out,
+		       "sll_protocol=htons(%#x), sll_ifindex=%d, sll_hatype=%u, sll_pkttype=%u, sll_halen=%u",
 		       port_of(p), (int32_t)load_u32(p + 4), load_u16(p + 8), p[10], p[11]);
 }
 

@@ -124,7 +124,8 @@ static bool format_accept(struct strbuf *out, struct target *info, const struct 
 	return true;
 }
 
-static bool format_dup(struct strbuf *out, struct target *info, const struct task *t, const struct tracer_ev_call *c)
+static bool format_dup(struct strbuf *out, struct target *info, const struct task *t,
+		       const struct tracer_ev_call *c)
 {
 	const struct fd_entry *e = task_fd(t, (int32_t)call_arg(c, 0));
 
@@ -135,8 +136,8 @@ static bool format_dup(struct strbuf *out, struct target *info, const struct tas
 	return true;
 }
 
-bool target_format(struct strbuf *out, struct target *info, const struct task *t, const struct tracer_ev_call *c,
-		   const struct syscall_desc *d)
+bool target_format(struct strbuf *out, struct target *info, const struct task *t,
+		   const struct tracer_ev_call *c, const struct syscall_desc *d)
 {
 	*info = (struct target){ .kind = FD_FILE };
 	switch (d->state) {

@@ -301,7 +301,8 @@ struct image *world_image(struct world *w, uint32_t id)
 	return hash_lookup(&w->images, id);
 }
 
-struct image *task_call_image(const struct task *t, const struct tracer_ev_call *c, const struct syscall_desc *d)
+struct image *task_call_image(const struct task *t, const struct tracer_ev_call *c,
+			      const struct syscall_desc *d)
 {
 	if (t->old_image && d && !(c->head.flags & TRACER_EVF_ERROR) && !strncmp(d->name, "execve", 6))
 		return t->old_image;

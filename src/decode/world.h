@@ -29,7 +29,8 @@
 struct image {
 	uint32_t id;			/* 1.. in order of appearance, unique in the run */
 	int32_t pid;
-	uint32_t parent_id;		/* image that forked (first image) or that exec'ed (later ones); 0 root */
+	/* image that forked (first image) or that exec'ed (later ones); 0 root */
+	uint32_t parent_id;
 	bool by_exec;			/* made by exec rather than by fork/start/attach */
 	bool root;			/* image of the root process */
 	uint64_t start_ticks, end_ticks;	/* end 0 while it lives */
@@ -116,7 +117,8 @@ struct image *world_image(struct world *w, uint32_t id);	/* NULL unknown */
 struct image *image_get(struct image *img);
 void image_put(struct world *w, struct image *img);
 /* The image that made a call: a successful execve belongs to the one that it ended. */
-struct image *task_call_image(const struct task *t, const struct tracer_ev_call *c, const struct syscall_desc *d);
+struct image *task_call_image(const struct task *t, const struct tracer_ev_call *c,
+			      const struct syscall_desc *d);
 const struct fd_entry *task_fd(const struct task *t, int64_t fd);	/* NULL unknown */
 
 struct world_stats { uint32_t tasks, tasks_max, processes, images, fds; uint64_t refused; size_t bytes; };

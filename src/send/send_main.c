@@ -105,7 +105,8 @@ static int send_segment(struct sender *s, const char *path)
 	if (err == -EWOULDBLOCK)
 		return report_left(s, path, "a run still writes to it; try again when it has ended");
 	if (err)
-		return report_left(s, path, err == -TRACER_ERR_FORMAT ? "not a spool segment" : tracer_strerror(err));
+		return report_left(s, path,
+				   err == -TRACER_ERR_FORMAT ? "not a spool segment" : tracer_strerror(err));
 	do {
 		sent = (struct spool_sent){ 0 };
 		done = spool_send(&r, s->protobuf, deadline_of(s), &sent);
@@ -113,7 +114,8 @@ static int send_segment(struct sender *s, const char *path)
 		s->rejected += sent.rejected;
 	} while (!done && sent.records);
 	if (r.damaged)
-		fprintf(stderr, "tracer send: %s: %llu bytes belong to no whole record (cut off by a crash)\n", path,
+		fprintf(stderr,
+			"tracer send: %s: %llu bytes belong to no whole record (cut off by a crash)\n", path,
 			(unsigned long long)r.damaged);
 	if (!done)
 		report_left(s, path, sent.message);

@@ -171,7 +171,7 @@ static void handle_record(struct consumer *c, const struct tracer_event *ev)
 	world_after(c->world, ev);
 }
 
-/* --- loop ------------------------------------------------------------------------------------------------ */
+/* --- loop ---------------------------------------------------------------------------------------- */
 
 /* A recording needs the points of the clock, which no engine writes. */
 static void record_clock(struct consumer *c)
@@ -264,7 +264,8 @@ static void consume_all(struct consumer *c)
 	}
 }
 
-/* --- begin and end ------------------------------------------------------------------------------------------ */
+/* --- begin and end
+ * ------------------------------------------------------------------------------------------ */
 
 static void format_summary(struct consumer *c, struct strbuf *out)
 {
@@ -342,7 +343,8 @@ static int begin(struct consumer *c)
 	if (!c->replay)
 		clock_map_init(&c->clock, c->clock_source, &c->clock_first);
 	sink_config_load(&base, c->options);
-	base.show_pid = option_given(c->options, OPT_FOLLOW_FORKS) && option_num(c->options, OPT_FOLLOW_FORKS);
+	base.show_pid =
+	    option_given(c->options, OPT_FOLLOW_FORKS) && option_num(c->options, OPT_FOLLOW_FORKS);
 	base.log = c->log;
 	base.clock = &c->clock;
 	base.world = c->world;
@@ -417,7 +419,8 @@ int consumer_wait(struct consumer *c, uint64_t mono_ns)
 
 	while ((now = clock_mono_ns()) < mono_ns) {
 		uint64_t until = now + WAIT_SLICE_NS < mono_ns ? now + WAIT_SLICE_NS : mono_ns;
-		struct timespec ts = { .tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u) };
+		struct timespec ts = { .tv_sec = (time_t)(until / 1000000000u),
+				       .tv_nsec = (long)(until % 1000000000u) };
 
 		if (!sem_clockwait(&c->ended, CLOCK_MONOTONIC, &ts))
 			return 0;

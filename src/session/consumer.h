@@ -50,7 +50,8 @@ struct consumer {
 	bool clock_loaded;
 	struct summary *summary;	/* NULL: not wanted */
 	bool decode;			/* somebody wants struct call */
-	bool tables;			/* somebody wants to know what calls do to descriptors and directories */
+	/* somebody wants to know what calls do to descriptors and directories */
+	bool tables;
 	struct consumer_counts counts;
 	uint64_t last_ticks;
 	uint64_t next_tick_ns;
@@ -64,7 +65,8 @@ struct consumer {
 	int start_result;
 	char start_why[300];
 	_Atomic uint64_t deadline_mono_ns;	/* of the end; 0: not yet */
-	_Atomic uint64_t waited_ns, tracer_ns;	/* told by the supervisor at its end: held program, our CPU time */
+	/* told by the supervisor at its end: held program, our CPU time */
+	_Atomic uint64_t waited_ns, tracer_ns;
 };
 
 /* Starts the thread (all signals blocked in it) and waits until outputs are open:

@@ -37,8 +37,8 @@ static void load_propagators(struct delivery *d, const struct tracer_options *o,
 }
 
 /* A wrong --trace-parent is an error, a wrong TRACEPARENT of the environment a warning. */
-static int load_context(struct delivery *d, const struct tracer_options *o, char *const *envp, const struct log *log,
-			char *why, size_t whylen)
+static int load_context(struct delivery *d, const struct tracer_options *o, char *const *envp,
+			const struct log *log, char *why, size_t whylen)
 {
 	const char *parent = option_str(o, OPT_TRACE_PARENT);
 	bool given = o->v[OPT_TRACE_PARENT].origin == TRACER_FROM_OPTION;
@@ -47,7 +47,8 @@ static int load_context(struct delivery *d, const struct tracer_options *o, char
 	if (!given && !(d->propagators & PROPAGATE_TRACECONTEXT))
 		parent = NULL;
 	d->adopt = option_str(o, OPT_RECORDING) && !given;
-	if (parent && !propagator_parse(parent, env_lookup(envp, "TRACESTATE"), &d->context, reason, sizeof(reason)))
+	if (parent &&
+	    !propagator_parse(parent, env_lookup(envp, "TRACESTATE"), &d->context, reason, sizeof(reason)))
 		return 0;
 	if (parent && given) {
 		snprintf(why, whylen, "--trace-parent %s: %s", parent, reason);
@@ -63,7 +64,8 @@ static int load_context(struct delivery *d, const struct tracer_options *o, char
  * SDK would have no parent. */
 static void load_sampling(struct delivery *d, const struct tracer_options *o, const struct log *log)
 {
-	struct sampler s = { .kind = (enum sampler_kind)option_num(o, OPT_SAMPLER), .ratio = option_num(o, OPT_SAMPLER_ARG) };
+	struct sampler s = { .kind = (enum sampler_kind)option_num(o, OPT_SAMPLER),
+			     .ratio = option_num(o, OPT_SAMPLER_ARG) };
 	bool parent = sampler_follows_parent(&s, &d->context);
 
 	d->context.sampled = sampler_check(&s, &d->context);
@@ -72,7 +74,8 @@ static void load_sampling(struct delivery *d, const struct tracer_options *o, co
 	if (!d->wanted && parent)
 		log_msg(log, LOG_WARN, "the parent trace is not sampled (TRACEPARENT): no spans are sent");
 	else if (!d->wanted && option_num(o, OPT_QUIET) == 0)
-		log_msg(log, LOG_INFO, "this run is not sampled (%s): no spans are sent", option_str(o, OPT_SAMPLER));
+		log_msg(log, LOG_INFO, "this run is not sampled (%s): no spans are sent",
+			option_str(o, OPT_SAMPLER));
 }
 
 /* The exporter with a spool behind it. */
@@ -130,11 +133,11 @@ int delivery_open(struct delivery *d, const struct tracer_options *o, struct out
 	load_sampling(d, o, log);
 	if (!d->wanted)
 		return 0;
-	r = span_pool_new(&d->pool, (uint32_t)option_num(o, OPT_POOL_SIZE), (uint32_t)option_num(o, OPT_POOL_MAX),
-			  option_num(o, OPT_POOL_DISABLE));
+	r = span_pool_new(&d->pool, (uint32_t)option_num(o, OPT_POOL_SIZE),
+			  (uint32_t)option_num(o, OPT_POOL_MAX), option_num(o, OPT_POOL_DISABLE));
 	if (r < 0)
-		snprintf(why, whylen, "span pool of %llu spans: %s", (unsigned long long)option_num(o, OPT_POOL_SIZE),
-			 tracer_strerror(r));
+		snprintf(why, whylen, "span pool of %llu spans: %s",
+			 (unsigned long long)option_num(o, OPT_POOL_SIZE), tracer_strerror(r));
 	return r;
 }
 
@@ -155,7 +158,8 @@ static void emit(void *ctx, struct span *s)
 /* The stricter of the exporter's and the batch processor's limit; 0 is none. */
 static uint64_t export_timeout(const struct tracer_options *o)
 {
-	uint64_t exporter = option_num(o, OPT_OTLP_TIMEOUT), processor = option_num(o, OPT_OTLP_EXPORT_TIMEOUT);
+	uint64_t exporter = option_num(o, OPT_OTLP_TIMEOUT),
+		 processor = option_num(o, OPT_OTLP_EXPORT_TIMEOUT);
 
 	return processor && (!exporter || processor < exporter) ? processor : exporter;
 }
@@ -200,10 +204,12 @@ static void limits_load(struct span_builder_config *c, const struct tracer_optio
 		.attrs = (uint32_t)option_num(o, OPT_COUNT_LIMIT),
 		.links = (uint32_t)option_num(o, OPT_LINK_LIMIT),
 	};
-	c->limited = c->limits.value_len < SPAN_STR_MAX || c->limits.attrs < SPAN_ATTRS_MAX || !c->limits.links;
+	c->limited =
+	    c->limits.value_len < SPAN_STR_MAX || c->limits.attrs < SPAN_ATTRS_MAX || !c->limits.links;
 }
 
-static void builder_config_load(struct span_builder_config *c, const struct delivery *d, const struct tracer_options *o)
+static void builder_config_load(struct span_builder_config *c, const struct delivery *d,
+				const struct tracer_options *o)
 {
 	*c = (struct span_builder_config){
 		.detail = (enum span_detail)option_num(o, OPT_DETAIL),
@@ -231,8 +237,8 @@ static void builder_config_load(struct span_builder_config *c, const struct deli
 	memcpy(c->root_span_id, d->root_span_id, sizeof(c->root_span_id));
 }
 
-int delivery_start(struct delivery *d, const struct tracer_options *o, struct world *w, const struct clock_map *clock,
-		   const char *engine, const struct log *log)
+int delivery_start(struct delivery *d, const struct tracer_options *o, struct world *w,
+		   const struct clock_map *clock, const char *engine, const struct log *log)
 {
 	struct span_builder_config cfg;
 	int r = 0;
@@ -253,7 +259,8 @@ int delivery_start(struct delivery *d, const struct tracer_options *o, struct wo
 
 void delivery_finish(struct delivery *d, const struct delivery_end *end)
 {
-	struct span_final root = { .lost = end->lost, .waited_ns = end->waited_ns, .overhead_ns = end->overhead_ns };
+	struct span_final root = { .lost = end->lost, .waited_ns = end->waited_ns,
+				   .overhead_ns = end->overhead_ns };
 
 	if (!d->builder)
 		return;
@@ -262,7 +269,8 @@ void delivery_finish(struct delivery *d, const struct delivery_end *end)
 		batch_processor_flush(d->batch, end->deadline_mono_ns);
 		batch_processor_stats(d->batch, &d->final);
 		root.exported = d->final.exported;
-		root.dropped = d->final.dropped_full + d->final.dropped_shutdown + d->final.failed + d->final.rejected;
+		root.dropped =
+		    d->final.dropped_full + d->final.dropped_shutdown + d->final.failed + d->final.rejected;
 		root.waited_ns += d->final.blocked_ns;
 	}
 	span_builder_finish_root(d->builder, &root);

@@ -22,7 +22,8 @@ struct delivery {
 	bool traced;			/* the run is a trace, sampled or not: the program is told of it */
 	struct trace_context context;
 	unsigned propagators;		/* PROPAGATE_* */
-	bool adopt;			/* replay: trace and root span are the recorded run's, where it tells */
+	/* replay: trace and root span are the recorded run's, where it tells */
+	bool adopt;
 	uint8_t root_span_id[8];
 	struct span_pool *pool;
 	struct span_builder *builder;
@@ -43,8 +44,8 @@ struct delivery {
 int delivery_open(struct delivery *d, const struct tracer_options *o, struct outputs *outs, char *const *envp,
 		  const struct log *log, char *why, size_t whylen);
 /* Consumer thread, all signals blocked: builder and exporter thread. */
-int delivery_start(struct delivery *d, const struct tracer_options *o, struct world *w, const struct clock_map *clock,
-		   const char *engine, const struct log *log);
+int delivery_start(struct delivery *d, const struct tracer_options *o, struct world *w,
+		   const struct clock_map *clock, const char *engine, const struct log *log);
 /* Consumer thread, after the last record: folds, flush, root span, shutdown. */
 struct delivery_end { uint64_t end_ticks, lost, waited_ns, overhead_ns, deadline_mono_ns; };
 void delivery_finish(struct delivery *d, const struct delivery_end *end);

@@ -25,14 +25,15 @@ static const struct metric_desc span_exported = { "otel.sdk.exporter.span.export
 	"The number of spans for which the export has finished, either successful or failed." };
 static const struct metric_desc point_inflight = { "otel.sdk.exporter.metric_data_point.inflight", "{data_point}",
 	"The number of metric data points which were passed to the exporter, but that have not been exported yet." };
-static const struct metric_desc point_exported = { "otel.sdk.exporter.metric_data_point.exported", "{data_point}",
-	"The number of metric data points for which the export has finished, either successful or failed." };
+static const struct metric_desc point_exported = {
+    "otel.sdk.exporter.metric_data_point.exported", "{data_point}",
+    "The number of metric data points for which the export has finished, either successful or failed."};
 
 #define PARENT_ORIGIN "otel.span.parent.origin"
 
 /* component type and name, error.type: NULL is left out */
-static struct health_row row(const struct metric_desc *d, enum metric_kind kind, const char *type, const char *name,
-			     const char *error, uint64_t value, bool applies)
+static struct health_row row(const struct metric_desc *d, enum metric_kind kind, const char *type,
+			     const char *name, const char *error, uint64_t value, bool applies)
 {
 	struct health_row r = { .desc = d, .kind = kind, .value = value, .applies = applies };
 
@@ -82,8 +83,8 @@ static struct health_row span_row(const struct metric_desc *d, enum metric_kind 
 /* One of an exporter. */
 struct exporter { const char *type; const struct otlp_peer *peer; bool there; };
 
-static struct health_row exporter_row(const struct exporter *e, const struct metric_desc *d, enum metric_kind kind,
-				      const char *error, uint64_t value)
+static struct health_row exporter_row(const struct exporter *e, const struct metric_desc *d,
+				      enum metric_kind kind, const char *error, uint64_t value)
 {
 	struct health_row r = row(d, kind, e->type, instance_of(e->type), error, value, e->there);
 
@@ -116,7 +117,8 @@ void health_load(struct health_row rows[HEALTH_ROWS], const struct health_source
 	rows[n++] = row(&queue_capacity, METRIC_UPDOWN, bsp, bsp_name, NULL, src->queue_capacity, batch);
 	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, NULL, done, batch);
 	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "queue_full", b->dropped_full, batch);
-	rows[n++] = row(&span_processed, METRIC_SUM, bsp, bsp_name, "already_shutdown", b->dropped_shutdown, batch);
+	rows[n++] =
+	    row(&span_processed, METRIC_SUM, bsp, bsp_name, "already_shutdown", b->dropped_shutdown, batch);
 	rows[n++] = exporter_row(&se, &span_inflight, METRIC_UPDOWN, NULL, b->inflight);
 	rows[n++] = exporter_row(&se, &span_exported, METRIC_SUM, NULL, b->exported);
 	rows[n++] = exporter_row(&se, &span_exported, METRIC_SUM, "rejected", b->rejected);

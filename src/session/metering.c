@@ -68,8 +68,8 @@ static uint64_t timeout_of(const struct tracer_options *o)
 	return reader && (!exporter || reader < exporter) ? reader : exporter;
 }
 
-int metering_open(struct metering *m, const struct tracer_options *o, struct outputs *outs, const struct log *log,
-		  char *why, size_t whylen)
+int metering_open(struct metering *m, const struct tracer_options *o, struct outputs *outs,
+		  const struct log *log, char *why, size_t whylen)
 {
 	bool metrics_only = option_num(o, OPT_DETAIL) == DETAIL_METRICS;
 
@@ -162,8 +162,8 @@ static enum metric_temporality usage_temporality(const struct metering *m)
 	return m->preference == PREFER_DELTA ? METRIC_DELTA : METRIC_CUMULATIVE;
 }
 
-static void open_metric(struct metering *m, const struct metric_desc *d, enum metric_kind kind, enum metric_temporality t,
-			size_t max)
+static void open_metric(struct metering *m, const struct metric_desc *d, enum metric_kind kind,
+			enum metric_temporality t, size_t max)
 {
 	if (kind == METRIC_UPDOWN)
 		t = METRIC_CUMULATIVE;
@@ -181,7 +181,8 @@ static void load_attrs(struct call_attrs *a, const struct metric_series *s)
 		a->attr[a->n++] = overflow_attr;
 		return;
 	}
-	a->attr[a->n++] = (struct metric_attr){ .key = "syscall.name", .text = metric_call_name(s->call, a->name) };
+	a->attr[a->n++] =
+	    (struct metric_attr){.key = "syscall.name", .text = metric_call_name(s->call, a->name)};
 	if (s->err && !err)
 		snprintf(a->err, sizeof(a->err), "%d", s->err);
 	if (s->err)
@@ -209,7 +210,8 @@ static void add_io(struct metering *m, const struct metric_series *s)
 		return;
 	load_attrs(&a, s);
 	if (s->exec != METRIC_EXECS_MAX)
-		a.attr[a.n++] = (struct metric_attr){ .key = "syscall.io.direction", .text = s->write ? "write" : "read" };
+		a.attr[a.n++] =
+		    (struct metric_attr){.key = "syscall.io.direction", .text = s->write ? "write" : "read"};
 	otlp_metrics_add_int(m->request, a.attr, a.n, s->bytes);
 }
 
@@ -224,8 +226,8 @@ static void add_unfinished(struct metering *m, const struct metric_series *s)
 }
 
 /* One metric: the series of an executable, or of those without a place. */
-static void add_series(struct metering *m, const struct metric_desc *d, enum metric_kind kind, uint32_t exec, size_t max,
-		       void (*add)(struct metering *m, const struct metric_series *s))
+static void add_series(struct metering *m, const struct metric_desc *d, enum metric_kind kind, uint32_t exec,
+		       size_t max, void (*add)(struct metering *m, const struct metric_series *s))
 {
 	const struct metric_series *s;
 	uint32_t pos = 0;
@@ -236,8 +238,8 @@ static void add_series(struct metering *m, const struct metric_desc *d, enum met
 			add(m, s);
 }
 
-static void add_split(struct metering *m, const struct metric_desc *d, const char *key, const char *const names[2],
-		      const uint64_t values[2], bool overflow, bool seconds)
+static void add_split(struct metering *m, const struct metric_desc *d, const char *key,
+		      const char *const names[2], const uint64_t values[2], bool overflow, bool seconds)
 {
 	struct metric_attr attrs[2] = { { .key = key }, overflow_attr };
 
@@ -263,9 +265,10 @@ static void add_usage(struct metering *m, const struct metric_usage *u, bool ove
 	if (!u->processes)
 		return;
 	add_split(m, &cpu_time, "cpu.mode", modes, (uint64_t[]){ u->utime_us, u->stime_us }, overflow, true);
-	add_split(m, &paging_faults, "system.paging.fault.type", faults, (uint64_t[]){ u->minflt, u->majflt }, overflow, false);
-	add_split(m, &context_switches, "process.context_switch.type", switches, (uint64_t[]){ u->nvcsw, u->nivcsw },
+	add_split(m, &paging_faults, "system.paging.fault.type", faults, (uint64_t[]){u->minflt, u->majflt},
 		  overflow, false);
+	add_split(m, &context_switches, "process.context_switch.type", switches,
+		  (uint64_t[]){u->nvcsw, u->nivcsw}, overflow, false);
 }
 
 /* name NULL: the run as such. */
@@ -313,7 +316,8 @@ static int add_calls(struct metering *m)
 
 void metering_load_health(const struct metering *m, const struct delivery *d, struct health_values *v)
 {
-	*v = (struct health_values){ .source.span_exporter = d->exporter_name, .source.metric_exporter = m->exporter_name,
+	*v = (struct health_values){ .source.span_exporter = d->exporter_name,
+				     .source.metric_exporter = m->exporter_name,
 				     .source.span_peer = &d->peer, .source.metric_peer = &m->peer,
 				     .source.queue_capacity = d->queue_size };
 	if (d->builder) {
@@ -331,7 +335,8 @@ void metering_load_health(const struct metering *m, const struct delivery *d, st
 }
 
 /* One point for each way that exports ended. */
-static void add_times(struct metering *m, const struct export_times *t, const char *type, const struct otlp_peer *peer)
+static void add_times(struct metering *m, const struct export_times *t, const char *type,
+		      const struct otlp_peer *peer)
 {
 	char name[64], err[24];
 
@@ -346,9 +351,11 @@ static void add_times(struct metering *m, const struct export_times *t, const ch
 		if (error)
 			attrs[n++] = (struct metric_attr){ .key = "error.type", .text = error };
 		if (r->http_status)
-			attrs[n++] = (struct metric_attr){ .key = "http.response.status_code", .number = &r->http_status };
+			attrs[n++] = (struct metric_attr){.key = "http.response.status_code",
+							  .number = &r->http_status};
 		if (r->rpc_status >= 0)
-			attrs[n++] = (struct metric_attr){ .key = "rpc.response.status_code", .text = grpc_status_name(r->rpc_status) };
+			attrs[n++] = (struct metric_attr){.key = "rpc.response.status_code",
+							  .text = grpc_status_name(r->rpc_status)};
 		otlp_metrics_add_exponential(m->request, attrs, n, &r->h);
 	}
 }
@@ -411,7 +418,8 @@ static void deliver(struct metering *m)
 	if (m->file && !otlp_metrics_encode(m->request, OTLP_HTTP_JSON, &body)) {
 		for (unsigned i = 0; i < outs->n; i++)
 			if (outs->list[i].sink && outs->list[i].ops->on_metrics)
-				outs->list[i].ops->on_metrics(outs->list[i].sink, (const char *)body->data + OTLP_HEADROOM,
+				outs->list[i].ops->on_metrics(outs->list[i].sink,
+							      (const char *)body->data + OTLP_HEADROOM,
 							      body->len);
 		free(body);
 	}
@@ -455,7 +463,8 @@ void metering_tick(struct metering *m, uint64_t mono_ns, uint64_t real_ns, const
 	collect(m, real_ns, d);
 }
 
-void metering_finish(struct metering *m, uint64_t real_ns, uint64_t deadline_mono_ns, const struct delivery *d)
+void metering_finish(struct metering *m, uint64_t real_ns, uint64_t deadline_mono_ns,
+		     const struct delivery *d)
 {
 	if (!m->wanted)
 		return;

@@ -25,7 +25,8 @@ struct metering {
 	bool self;			/* of ourselves: otel.sdk.* */
 	bool file;			/* outputs that take OTLP/JSON get them */
 	enum otlp_protocol protocol;
-	enum { PREFER_DELTA = 0, PREFER_CUMULATIVE, PREFER_LOWMEMORY } preference;	/* order of the choices */
+	/* order of the choices */
+	enum { PREFER_DELTA = 0, PREFER_CUMULATIVE, PREFER_LOWMEMORY } preference;
 	uint64_t interval_ns, timeout_ns;
 	struct metric_set *set;
 	struct otlp_metrics *request;
@@ -59,8 +60,8 @@ struct health_values {
 void metering_load_health(const struct metering *m, const struct delivery *d, struct health_values *v);
 
 /* Decides, checks endpoint and headers.  No thread yet. */
-int metering_open(struct metering *m, const struct tracer_options *o, struct outputs *outs, const struct log *log,
-		  char *why, size_t whylen);
+int metering_open(struct metering *m, const struct tracer_options *o, struct outputs *outs,
+		  const struct log *log, char *why, size_t whylen);
 /* Consumer thread, all signals blocked.  program: path of what is run, or NULL; real_ns: Unix time,
  * 0 not known yet (replay). */
 int metering_start(struct metering *m, const char *program, uint64_t real_ns);
@@ -68,7 +69,8 @@ void metering_call(struct metering *m, struct world *w, const struct tracer_ev_c
 void metering_exit(struct metering *m, struct world *w, const struct tracer_ev_exit *ev);
 void metering_tick(struct metering *m, uint64_t mono_ns, uint64_t real_ns, const struct delivery *d);
 /* After the delivery's end; within the deadline. */
-void metering_finish(struct metering *m, uint64_t real_ns, uint64_t deadline_mono_ns, const struct delivery *d);
+void metering_finish(struct metering *m, uint64_t real_ns, uint64_t deadline_mono_ns,
+		     const struct delivery *d);
 void metering_abort(struct metering *m);	/* any thread */
 void metering_close(struct metering *m);
 

@@ -149,18 +149,19 @@ static void format_expected(const struct tracer_option *row, char *buf, size_t s
 		break;
 	}
 	case TRACER_OPT_DURATION:
-		snprintf(buf, size, "%llu to %llu %s, or with a unit: 250us, 10ms, 1.5s", (unsigned long long)row->min,
-			 (unsigned long long)row->max, duration_unit(row));
+		snprintf(buf, size, "%llu to %llu %s, or with a unit: 250us, 10ms, 1.5s",
+			 (unsigned long long)row->min, (unsigned long long)row->max, duration_unit(row));
 		break;
 	case TRACER_OPT_SIZE:
-		snprintf(buf, size, "%llu to %llu bytes, or with a unit: 64k, 4M, 1G", (unsigned long long)row->min,
-			 (unsigned long long)row->max);
+		snprintf(buf, size, "%llu to %llu bytes, or with a unit: 64k, 4M, 1G",
+			 (unsigned long long)row->min, (unsigned long long)row->max);
 		break;
 	case TRACER_OPT_RATIO:
 		snprintf(buf, size, "a number from 0 to 1, such as 0.25");
 		break;
 	default:
-		snprintf(buf, size, "a number, %llu to %llu", (unsigned long long)row->min, (unsigned long long)row->max);
+		snprintf(buf, size, "a number, %llu to %llu", (unsigned long long)row->min,
+			 (unsigned long long)row->max);
 	}
 }
 
@@ -215,7 +216,8 @@ static int parse_value(const struct tracer_option *row, const char *text, struct
 }
 
 /* How the user wrote it: "--otlp-batch-size 0", "TRACER_STATS=x". */
-static void format_given(const struct tracer_option *row, const char *source, const char *text, char *buf, size_t size)
+static void format_given(const struct tracer_option *row, const char *source, const char *text, char *buf,
+			 size_t size)
 {
 	const char *shown = row->flags & TRACER_OPTF_SECRET ? "..." : text;
 
@@ -227,8 +229,8 @@ static void format_given(const struct tracer_option *row, const char *source, co
 		snprintf(buf, size, "--%s %s", row->name, shown);
 }
 
-static int value_set(const struct tracer_option *row, struct option_value *v, const char *text, const char *source,
-		     char *why, size_t whylen)
+static int value_set(const struct tracer_option *row, struct option_value *v, const char *text,
+		     const char *source, char *why, size_t whylen)
 {
 	struct option_value parsed = { 0 };
 	char given[160], expected[160];
@@ -237,7 +239,8 @@ static int value_set(const struct tracer_option *row, struct option_value *v, co
 	if (r < 0) {
 		format_given(row, source, text, given, sizeof(given));
 		format_expected(row, expected, sizeof(expected));
-		snprintf(why, whylen, r == -ERANGE ? "%s is out of range; it takes %s" : "%s: not understood; it takes %s",
+		snprintf(why, whylen,
+			 r == -ERANGE ? "%s is out of range; it takes %s" : "%s: not understood; it takes %s",
 			 given, expected);
 		return -TRACER_ERR_USAGE;
 	}
@@ -270,7 +273,8 @@ int option_set(struct tracer_options *o, const struct tracer_option *row, const 
 	if (!text)
 		text = bare_value(row, v, buf);
 	if (!text) {
-		snprintf(why, whylen, "--%s needs a value: --%s %s", row->name, row->name, row->arg ? row->arg : "VALUE");
+		snprintf(why, whylen, "--%s needs a value: --%s %s", row->name, row->name,
+			 row->arg ? row->arg : "VALUE");
 		return -TRACER_ERR_USAGE;
 	}
 	if (origin < v->origin) {	/* it loses, but a wrong value is still wrong */
@@ -287,7 +291,8 @@ int option_set(struct tracer_options *o, const struct tracer_option *row, const 
 		r = value_set(row, v, text, source, why, whylen);
 	}
 	if (r == -ENOSPC || r == -ENOMEM)
-		snprintf(why, whylen, "--%s: %s", row->name, r == -ENOSPC ? "given too often" : "out of memory");
+		snprintf(why, whylen, "--%s: %s", row->name,
+			 r == -ENOSPC ? "given too often" : "out of memory");
 	if (r < 0)
 		return r == -ENOSPC ? -TRACER_ERR_USAGE : r;
 	v->origin = origin;
@@ -296,8 +301,8 @@ int option_set(struct tracer_options *o, const struct tracer_option *row, const 
 	return 0;
 }
 
-int tracer_options_set(struct tracer_options *o, const char *name, const char *value, enum tracer_origin origin,
-		       char *why, size_t whylen)
+int tracer_options_set(struct tracer_options *o, const char *name, const char *value,
+		       enum tracer_origin origin, char *why, size_t whylen)
 {
 	const struct tracer_option_alias *a = alias_lookup(name);
 	const struct tracer_option *row = tracer_option_lookup(name);
@@ -307,7 +312,9 @@ int tracer_options_set(struct tracer_options *o, const char *name, const char *v
 
 	if (!row) {
 		near = tracer_option_nearest(name);
-		snprintf(why, whylen, near ? "unknown option --%s; did you mean --%s?" : "unknown option --%s", name, near);
+		snprintf(why, whylen,
+			 near ? "unknown option --%s; did you mean --%s?" : "unknown option --%s", name,
+			 near);
 		return -TRACER_ERR_USAGE;
 	}
 	if (a) {
@@ -316,13 +323,13 @@ int tracer_options_set(struct tracer_options *o, const char *name, const char *v
 			snprintf(why, whylen, "--%s takes %s", name, mark ? "a value" : "no value");
 			return -TRACER_ERR_USAGE;
 		}
-		if (asprintf(&text, "%.*s%s", mark ? (int)(mark - a->pattern) : (int)strlen(a->pattern), a->pattern,
-			     mark ? value : "") < 0)
+		if (asprintf(&text, "%.*s%s", mark ? (int)(mark - a->pattern) : (int)strlen(a->pattern),
+			     a->pattern, mark ? value : "") < 0)
 			return -ENOMEM;
 	}
 	/* strace's -ff: the letter twice. */
-	if (!text && !value && row == &option_rows[OPT_FOLLOW_FORKS] && o->v[OPT_FOLLOW_FORKS].origin == TRACER_FROM_OPTION &&
-	    origin == TRACER_FROM_OPTION)
+	if (!text && !value && row == &option_rows[OPT_FOLLOW_FORKS] &&
+	    o->v[OPT_FOLLOW_FORKS].origin == TRACER_FROM_OPTION && origin == TRACER_FROM_OPTION)
 		r = option_set(o, &option_rows[OPT_OUTPUT_SEPARATELY], "yes", origin, NULL, why, whylen);
 	else
 		r = option_set(o, row, text ? text : value, origin, NULL, why, whylen);
@@ -338,8 +345,8 @@ int tracer_options_new(struct tracer_options **out)
 
 	for (size_t i = 0; i < OPTIONS && !r; i++)
 		if (option_rows[i].preset[0])
-			r = option_set(o, &option_rows[i], option_rows[i].preset[0], TRACER_FROM_DEFAULT, NULL, why,
-				       sizeof(why));
+			r = option_set(o, &option_rows[i], option_rows[i].preset[0], TRACER_FROM_DEFAULT,
+				       NULL, why, sizeof(why));
 	if (r < 0) {
 		tracer_options_free(o);
 		return r;
@@ -401,8 +408,9 @@ static bool told_before(const struct tracer_option *row, const char *name)
 
 /* The specification: an empty value counts as unset, a bad one is reported and
  * ignored; a boolean that is not "true" is false. */
-static int load_otel(struct tracer_options *o, const struct tracer_option *row, char *const *envp, const char *name,
-		     enum tracer_origin origin, void (*warn)(void *, const char *), void *ctx)
+static int load_otel(struct tracer_options *o, const struct tracer_option *row, char *const *envp,
+		     const char *name, enum tracer_origin origin, void (*warn)(void *, const char *),
+		     void *ctx)
 {
 	const char *text = name ? environ_lookup(envp, name) : NULL;
 	char why[512], line[600], reason[400];
@@ -444,8 +452,8 @@ static int load_own(struct tracer_options *o, const struct tracer_option *row, c
 	return r;
 }
 
-int tracer_options_load_environ(struct tracer_options *o, char *const *envp, void (*warn)(void *, const char *),
-				void *ctx, char *why, size_t whylen)
+int tracer_options_load_environ(struct tracer_options *o, char *const *envp,
+				void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
 {
 	bool own = environ_has_own(envp);
 

@@ -63,7 +63,8 @@ bool options_want_metrics(const struct tracer_options *o, bool file);
 /* Is the text of an OTEL_* variable well-formed?  0, or negative with a clause in why. */
 int otel_text_check(enum option_id id, const char *text, char *why, size_t whylen);
 /* An endpoint of OTEL_* that does not fit the protocol gives way to the default. */
-int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen);
+int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why,
+			 size_t whylen);
 /* k=v,k2=v2 of a resource. */
 int options_check_attributes(const char *text, char *why, size_t whylen);
 

@@ -17,7 +17,8 @@
 static int apply_preset(struct tracer_options *o, char *why, size_t whylen)
 {
 	const struct option_value *mode = &o->v[OPT_PERF_MODE];
-	enum tracer_origin origin = mode->origin == TRACER_FROM_OPTION ? TRACER_FROM_PERF_MODE : TRACER_FROM_DEFAULT;
+	enum tracer_origin origin =
+	    mode->origin == TRACER_FROM_OPTION ? TRACER_FROM_PERF_MODE : TRACER_FROM_DEFAULT;
 	int r = 0;
 
 	for (const struct tracer_option *row = option_rows; row < option_rows + OPTIONS && !r; row++)
@@ -41,7 +42,8 @@ static int adapt(struct tracer_options *o, enum option_id id, uint64_t num, char
 }
 
 /* A batch must fit into the queue: the weaker of the two gives way. */
-static int check_queue(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
+static int check_queue(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why,
+		       size_t whylen)
 {
 	const struct option_value *batch = &o->v[OPT_BATCH_SIZE], *queue = &o->v[OPT_QUEUE_SIZE];
 
@@ -56,8 +58,10 @@ static int check_queue(struct tracer_options *o, void (*warn)(void *, const char
 			warn(ctx, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is above OTEL_BSP_MAX_QUEUE_SIZE; batches are cut to the queue");
 		return adapt(o, OPT_BATCH_SIZE, queue->num, why, whylen);
 	}
-	snprintf(why, whylen, "--otlp-batch-size %llu is above --otlp-queue-size %llu; give a queue of at least %llu",
-		 (unsigned long long)batch->num, (unsigned long long)queue->num, (unsigned long long)batch->num);
+	snprintf(why, whylen,
+		 "--otlp-batch-size %llu is above --otlp-queue-size %llu; give a queue of at least %llu",
+		 (unsigned long long)batch->num, (unsigned long long)queue->num,
+		 (unsigned long long)batch->num);
 	return -TRACER_ERR_USAGE;
 }
 
@@ -82,8 +86,8 @@ static int check_endpoint(struct tracer_options *o, char *why, size_t whylen)
 	if (o->v[OPT_OTLP_ENDPOINT].origin != TRACER_FROM_DEFAULT)
 		return 0;
 	return option_set(o, &option_rows[OPT_OTLP_ENDPOINT],
-			  otlp_endpoint_default((enum otlp_protocol)o->v[OPT_OTLP_PROTOCOL].num), TRACER_FROM_DEFAULT, NULL,
-			  why, whylen);
+			  otlp_endpoint_default((enum otlp_protocol)o->v[OPT_OTLP_PROTOCOL].num),
+			  TRACER_FROM_DEFAULT, NULL, why, whylen);
 }
 
 static int check_attributes(const struct tracer_options *o, char *why, size_t whylen)
@@ -104,7 +108,8 @@ static int check_spool(const struct tracer_options *o, char *why, size_t whylen)
 		return -TRACER_ERR_USAGE;
 	}
 	if (option_str(o, OPT_OTLP_SPOOL) && option_num(o, OPT_OTLP_PROTOCOL) == OTLP_HTTP_JSON) {
-		snprintf(why, whylen, "--otlp-spool keeps protobuf: use --otlp-protocol http/protobuf or grpc with it");
+		snprintf(why, whylen,
+			 "--otlp-spool keeps protobuf: use --otlp-protocol http/protobuf or grpc with it");
 		return -TRACER_ERR_USAGE;
 	}
 	return 0;
@@ -121,8 +126,8 @@ static int check_exclusive(const struct tracer_options *o, char *why, size_t why
 		const struct option_value *a = &o->v[pairs[i].a], *b = &o->v[pairs[i].b];
 		if ((a->num || a->nlist || option_rows[pairs[i].a].type == TRACER_OPT_STRING) && a->origin &&
 		    (b->num || b->nlist || option_rows[pairs[i].b].type == TRACER_OPT_STRING) && b->origin) {
-			snprintf(why, whylen, "--%s and --%s exclude each other", option_rows[pairs[i].a].name,
-				 option_rows[pairs[i].b].name);
+			snprintf(why, whylen, "--%s and --%s exclude each other",
+				 option_rows[pairs[i].a].name, option_rows[pairs[i].b].name);
 			return -TRACER_ERR_USAGE;
 		}
 	}
@@ -159,8 +164,8 @@ static bool otlp_asked(const struct tracer_options *o, bool span_file)
 		return true;
 	for (size_t i = 0; i < OPTIONS; i++) {
 		bool content = i == OPT_OTLP_ARGS || i == OPT_OTLP_BUFFERS;
-		if (o->v[i].origin == TRACER_FROM_OPTION && !o->v[i].adapted && (option_rows[i].flags & TRACER_OPTF_OTLP) &&
-		    !(content && span_file))
+		if (o->v[i].origin == TRACER_FROM_OPTION && !o->v[i].adapted &&
+		    (option_rows[i].flags & TRACER_OPTF_OTLP) && !(content && span_file))
 			return true;
 	}
 	return false;
@@ -182,7 +187,8 @@ static bool switched_off(const struct tracer_options *o, enum option_id id, enum
 
 bool options_want_otlp(const struct tracer_options *o, bool span_file)
 {
-	if (switched_off(o, OPT_SDK_DISABLED, OPT_OTLP_ENDPOINT) || switched_off(o, OPT_TRACES_EXPORTER, OPT_OTLP_ENDPOINT) ||
+	if (switched_off(o, OPT_SDK_DISABLED, OPT_OTLP_ENDPOINT) ||
+	    switched_off(o, OPT_TRACES_EXPORTER, OPT_OTLP_ENDPOINT) ||
 	    option_num(o, OPT_DETAIL) == DETAIL_METRICS)
 		return false;
 	return otlp_asked(o, span_file);
@@ -190,7 +196,8 @@ bool options_want_otlp(const struct tracer_options *o, bool span_file)
 
 bool options_want_metrics(const struct tracer_options *o, bool file)
 {
-	bool wanted = option_num(o, OPT_DETAIL) == DETAIL_METRICS || option_num(o, OPT_METRICS) || option_num(o, OPT_SELF_METRICS);
+	bool wanted = option_num(o, OPT_DETAIL) == DETAIL_METRICS || option_num(o, OPT_METRICS) ||
+		      option_num(o, OPT_SELF_METRICS);
 
 	if (!wanted || switched_off(o, OPT_SDK_DISABLED, OPT_METRICS_ENDPOINT) ||
 	    switched_off(o, OPT_METRICS_EXPORTER, OPT_METRICS_ENDPOINT))
@@ -200,7 +207,8 @@ bool options_want_metrics(const struct tracer_options *o, bool file)
 
 /* --- text ---------------------------------------------------------------------------------------- */
 
-enum tracer_origin tracer_options_format(const struct tracer_options *o, const char *name, char *buf, size_t size)
+enum tracer_origin tracer_options_format(const struct tracer_options *o, const char *name, char *buf,
+					 size_t size)
 {
 	const struct tracer_option *row = tracer_option_lookup(name);
 	const struct option_value *v;

@@ -52,7 +52,8 @@ static int check_url(const char *text, char *why, size_t whylen)
 
 	if (!otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_GRPC, OTLP_TRACES, false, why, whylen))
 		return 0;
-	return otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES, false, why, whylen);
+	return otlp_endpoint_parse(&e, text, OTLP_ENDPOINT_BASE, OTLP_HTTP_PROTOBUF, OTLP_TRACES, false, why,
+				   whylen);
 }
 
 int otel_text_check(enum option_id id, const char *text, char *why, size_t whylen)
@@ -74,8 +75,9 @@ int otel_text_check(enum option_id id, const char *text, char *why, size_t whyle
 
 /* Fits the protocol?  A collector's address is where the data go: what is meant by
  * "collector:4318" is not guessed, but the program runs. */
-static int check_endpoint(struct tracer_options *o, enum option_id id, enum option_id protocol, enum otlp_signal signal,
-			  void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
+static int check_endpoint(struct tracer_options *o, enum option_id id, enum option_id protocol,
+			  enum otlp_signal signal, void (*warn)(void *, const char *), void *ctx, char *why,
+			  size_t whylen)
 {
 	struct option_value *v = &o->v[id];
 	enum otlp_protocol p = (enum otlp_protocol)option_num(o, protocol);
@@ -84,26 +86,31 @@ static int check_endpoint(struct tracer_options *o, enum option_id id, enum opti
 	int r;
 
 	if ((v->origin != TRACER_FROM_OTEL && v->origin != TRACER_FROM_OTEL_TRACES) ||
-	    !otlp_endpoint_parse(&e, v->str, OTLP_ENDPOINT_BASE, p, signal, option_num(o, OPT_OTLP_INSECURE), reason,
-				 sizeof(reason)))
+	    !otlp_endpoint_parse(&e, v->str, OTLP_ENDPOINT_BASE, p, signal, option_num(o, OPT_OTLP_INSECURE),
+				 reason, sizeof(reason)))
 		return 0;
-	snprintf(line, sizeof(line), "%s: %s; %s is used instead", v->source, reason, otlp_endpoint_default(p));
+	snprintf(line, sizeof(line), "%s: %s; %s is used instead", v->source, reason,
+		 otlp_endpoint_default(p));
 	if (warn)
 		warn(ctx, line);
 	v->origin = TRACER_FROM_OTEL;
-	r = option_set(o, &option_rows[id], otlp_endpoint_default(p), TRACER_FROM_OTEL, v->source, why, whylen);
+	r = option_set(o, &option_rows[id], otlp_endpoint_default(p), TRACER_FROM_OTEL, v->source, why,
+		       whylen);
 	return r;
 }
 
-int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why, size_t whylen)
+int otel_endpoints_check(struct tracer_options *o, void (*warn)(void *, const char *), void *ctx, char *why,
+			 size_t whylen)
 {
 	bool own = option_given(o, OPT_METRICS_PROTOCOL);
 	/* One variable for both is told once. */
-	bool told = o->v[OPT_METRICS_ENDPOINT].origin == TRACER_FROM_OTEL && o->v[OPT_OTLP_ENDPOINT].origin == TRACER_FROM_OTEL;
+	bool told = o->v[OPT_METRICS_ENDPOINT].origin == TRACER_FROM_OTEL &&
+		    o->v[OPT_OTLP_ENDPOINT].origin == TRACER_FROM_OTEL;
 	int r = check_endpoint(o, OPT_OTLP_ENDPOINT, OPT_OTLP_PROTOCOL, OTLP_TRACES, warn, ctx, why, whylen);
 
-	return r ? r : check_endpoint(o, OPT_METRICS_ENDPOINT, own ? OPT_METRICS_PROTOCOL : OPT_OTLP_PROTOCOL, OTLP_METRICS,
-				      told ? NULL : warn, ctx, why, whylen);
+	return r ? r
+		 : check_endpoint(o, OPT_METRICS_ENDPOINT, own ? OPT_METRICS_PROTOCOL : OPT_OTLP_PROTOCOL,
+				  OTLP_METRICS, told ? NULL : warn, ctx, why, whylen);
 }
 
 /* --- where spans and metrics go --- */

@@ -42,7 +42,8 @@ static int unknown_format(const char *name, char *why, size_t whylen)
 	return -TRACER_ERR_USAGE;
 }
 
-static int choose_one(struct outputs *outs, const char *target, const struct sink_ops *ops, char *why, size_t whylen)
+static int choose_one(struct outputs *outs, const char *target, const struct sink_ops *ops, char *why,
+		      size_t whylen)
 {
 	if (outs->n == OUTPUTS_MAX) {
 		snprintf(why, whylen, "-o: at most %u outputs", OUTPUTS_MAX);
@@ -91,8 +92,8 @@ static int choose_separate(struct outputs *outs, char *why, size_t whylen)
 
 		target = out->target;
 		if (!target || !strcmp(target, "-") || target[0] == '|') {
-			snprintf(why, whylen, "-ff writes a file for each task: name it with -o FILE%s%s", target ? ", not -o " : "",
-				 target ? target : "");
+			snprintf(why, whylen, "-ff writes a file for each task: name it with -o FILE%s%s",
+				 target ? ", not -o " : "", target ? target : "");
 			return -TRACER_ERR_USAGE;
 		}
 		if (!is_text(out)) {
@@ -126,7 +127,8 @@ int outputs_choose(struct outputs *outs, const struct tracer_options *o, char *w
 			ops = sink_lookup("text");
 		r = choose_one(outs, files->list[i], only ? NULL : ops, why, whylen);
 	}
-	if (!r && !only && !outs->n && (named || !(options_want_otlp(o, false) || options_want_metrics(o, false))))
+	if (!r && !only && !outs->n &&
+	    (named || !(options_want_otlp(o, false) || options_want_metrics(o, false))))
 		r = choose_one(outs, NULL, named ? named : sink_lookup("text"), why, whylen);
 	if (!r && (only || option_num(o, OPT_SUMMARY)) && !takes_summary(outs))
 		r = choose_one(outs, NULL, NULL, why, whylen);
@@ -232,8 +234,8 @@ static int open_fd(struct output *out, bool append)
 	return out->out.fd < 0 ? -errno : 0;
 }
 
-static int open_one(struct output *out, const struct tracer_options *o, const struct sink_config *base, char *why,
-		    size_t whylen)
+static int open_one(struct output *out, const struct tracer_options *o, const struct sink_config *base,
+		    char *why, size_t whylen)
 {
 	struct sink_config cfg = *base;
 	const char *name = out->target ? out->target : "stderr";
@@ -255,8 +257,8 @@ static int open_one(struct output *out, const struct tracer_options *o, const st
 	return r;
 }
 
-int outputs_open(struct outputs *outs, const struct tracer_options *o, const struct sink_config *base, char *why,
-		 size_t whylen)
+int outputs_open(struct outputs *outs, const struct tracer_options *o, const struct sink_config *base,
+		 char *why, size_t whylen)
 {
 	int r = 0;
 

@@ -55,6 +55,7 @@ struct tracer_session {
 /* The lines at the end, through the log. */
 /* Attached: one line that says to whom, and how to end it. */
 void session_report_attached(struct tracer_session *s);
-void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res);
+void session_report(struct tracer_session *s, const struct engine_result *er,
+		    const struct tracer_result *res);
 
 #endif

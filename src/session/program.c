@@ -44,7 +44,8 @@ static void env_edit(char **envp, char *edit)
 	*to = NULL;
 }
 
-static int load_environ(struct program *p, const struct tracer_options *o, char *const *envp, char *why, size_t whylen)
+static int load_environ(struct program *p, const struct tracer_options *o, char *const *envp, char *why,
+			size_t whylen)
 {
 	const struct option_value *edits = &o->v[OPT_ENV];
 	size_t n = 0;
@@ -57,7 +58,8 @@ static int load_environ(struct program *p, const struct tracer_options *o, char 
 	memcpy(p->envp, envp, n * sizeof(char *));
 	for (uint32_t i = 0; i < edits->nlist; i++) {
 		if (!edits->list[i][0] || edits->list[i][0] == '=') {
-			snprintf(why, whylen, "-E '%s': a variable needs a name: -E VAR=VALUE", edits->list[i]);
+			snprintf(why, whylen, "-E '%s': a variable needs a name: -E VAR=VALUE",
+				 edits->list[i]);
 			return -TRACER_ERR_USAGE;
 		}
 		env_edit(p->envp, edits->list[i]);
@@ -81,7 +83,8 @@ static int load_user(struct program *p, const char *name, char *why, size_t whyl
 	p->run_as = true;
 	if (colon && (size_t)(colon - name) < sizeof(number)) {
 		snprintf(number, sizeof(number), "%.*s", (int)(colon - name), name);
-		if (parse_u64(number, 0, UINT32_MAX - 1, &uid) || parse_u64(colon + 1, 0, UINT32_MAX - 1, &gid)) {
+		if (parse_u64(number, 0, UINT32_MAX - 1, &uid) ||
+		    parse_u64(colon + 1, 0, UINT32_MAX - 1, &gid)) {
 			snprintf(why, whylen, "-u %s: not understood; it takes a user name or UID:GID", name);
 			return -TRACER_ERR_USAGE;
 		}
@@ -192,7 +195,8 @@ static int not_found(const char *name, const char *path, char *why, size_t whyle
 static int refuse_file(const char *file, int err, char *why, size_t whylen)
 {
 	if (err == -ENOENT || err == -ENOTDIR) {
-		snprintf(why, whylen, "'%s': %s", file, err == -ENOENT ? "no such file" : "a part of the path is not a directory");
+		snprintf(why, whylen, "'%s': %s", file,
+			 err == -ENOENT ? "no such file" : "a part of the path is not a directory");
 		return -TRACER_ERR_NOTFOUND;
 	}
 	if (err == -EISDIR)
@@ -277,8 +281,8 @@ static int load_argv(struct program *p, char *const *argv)
 	return 0;
 }
 
-int program_load(struct program *p, const struct tracer_options *o, char *const *argv, char *const *envp, char *why,
-		 size_t whylen)
+int program_load(struct program *p, const struct tracer_options *o, char *const *argv, char *const *envp,
+		 char *why, size_t whylen)
 {
 	int r;
 

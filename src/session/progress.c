@@ -101,8 +101,9 @@ void progress_tick(struct progress *p, uint64_t mono_ns, uint64_t calls, uint64_
 	if (!p->fn || mono_ns < p->next_ns)
 		return;
 	p->next_ns = mono_ns + EVERY_NS;
-	snprintf(line, sizeof(line), "tracer: %llu s, %s calls, %llu process%s", (unsigned long long)((mono_ns - p->start_ns) / 1000000000u),
-		 format_count(calls, number), (unsigned long long)processes, processes == 1 ? "" : "es");
+	snprintf(line, sizeof(line), "tracer: %llu s, %s calls, %llu process%s",
+		 (unsigned long long)((mono_ns - p->start_ns) / 1000000000u), format_count(calls, number),
+		 (unsigned long long)processes, processes == 1 ? "" : "es");
 	pthread_mutex_lock(&p->lock);
 	if (screen_is_quiet(p, mono_ns))
 		p->shown = p->fn(p->ctx, line) || p->shown;

@@ -4,8 +4,8 @@
  * The caller of the library draws it; here is decided when.  It is never on
  * the screen while a program writes: the engine tells when a call that may
  * write begins and ends, or keeps programs from it for as long as the line is
- * there (struct engine_screen), and messages of ours go through progress_log().  All of it under one lock, which the supervisor
- * takes for calls that may write, and the consumer twice a second.
+ * there (struct engine_screen), and messages of ours go through progress_log().  All of it under one lock,
+ * which the supervisor takes for calls that may write, and the consumer twice a second.
  */
 #ifndef SESSION_PROGRESS_H
 #define SESSION_PROGRESS_H

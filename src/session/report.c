@@ -34,7 +34,8 @@ static void add_ending(struct strbuf *sb, const struct tracer_session *s, const 
 	if (!er->have_status) {
 		strbuf_add_fmt(sb, "%s", s->npids ? "detached" : "ended");
 	} else if (WIFSIGNALED(er->status)) {
-		strbuf_add_fmt(sb, "%s killed by %s", s->name ? s->name : "program", signal_name(WTERMSIG(er->status), buf));
+		strbuf_add_fmt(sb, "%s killed by %s", s->name ? s->name : "program",
+			       signal_name(WTERMSIG(er->status), buf));
 	} else {
 		strbuf_add_fmt(sb, "%s exited %d", s->name ? s->name : "program", WEXITSTATUS(er->status));
 	}
@@ -52,7 +53,8 @@ static void add_metrics(struct strbuf *sb, const struct metering *m)
 }
 
 /* The line of a run without spans. */
-static void report_metrics_line(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
+static void report_metrics_line(struct tracer_session *s, const struct engine_result *er,
+				const struct tracer_result *res)
 {
 	struct strbuf sb;
 	char mem[700];
@@ -79,10 +81,11 @@ static void report_metrics_loss(struct tracer_session *s)
 
 	if (m->final.failed + m->final.rejected && !told)
 		log_msg(&s->log, LOG_WARN, "collector %s: %s data points lost%s%s", m->where,
-			format_count(m->final.failed + m->final.rejected, n), m->final.last_error[0] ? ": " : "",
-			m->final.last_error);
+			format_count(m->final.failed + m->final.rejected, n),
+			m->final.last_error[0] ? ": " : "", m->final.last_error);
 	if (m->encode_errors)
-		log_msg(&s->log, LOG_WARN, "%s metric requests could not be made: out of memory, or too large",
+		log_msg(&s->log, LOG_WARN,
+			"%s metric requests could not be made: out of memory, or too large",
 			format_count(m->encode_errors, n));
 	if (m->counted.overflowed)
 		log_msg(&s->log, LOG_WARN, "%s calls are in the overflow series (--metric-series-max)",
@@ -115,12 +118,15 @@ static void report_metrics(struct tracer_session *s)
 	log_msg(&s->log, LOG_INFO, "metrics: %u series of %u executables, %llu calls, %llu in the overflow series, %llu collections",
 		m->counted.series_max, m->counted.execs, (unsigned long long)m->counted.calls,
 		(unsigned long long)m->counted.overflowed, (unsigned long long)m->collections);
-	log_msg(&s->log, LOG_INFO, "metric export: %llu requests, %llu data points, %llu bytes, %llu on the wire, %llu retries",
-		(unsigned long long)m->final.requests, (unsigned long long)m->final.exported, (unsigned long long)m->final.bytes,
-		(unsigned long long)m->final.wire_bytes, (unsigned long long)m->final.retries);
+	log_msg(&s->log, LOG_INFO,
+		"metric export: %llu requests, %llu data points, %llu bytes, %llu on the wire, %llu retries",
+		(unsigned long long)m->final.requests, (unsigned long long)m->final.exported,
+		(unsigned long long)m->final.bytes, (unsigned long long)m->final.wire_bytes,
+		(unsigned long long)m->final.retries);
 }
 
-static void report_line(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
+static void report_line(struct tracer_session *s, const struct engine_result *er,
+			const struct tracer_result *res)
 {
 	const struct delivery *d = &s->delivery;
 	struct strbuf sb;
@@ -160,8 +166,8 @@ static void report_collector(struct tracer_session *s, const struct tracer_resul
 			"collector %s: %s; %s spans lost (start a receiver: tracer collect; or name another: --otlp-endpoint URL)",
 			s->delivery.where, b->last_error[0] ? b->last_error : "no answer", format_count(lost, n));
 	else if (lost)
-		log_msg(&s->log, LOG_WARN, "collector %s: %s spans lost%s%s", s->delivery.where, format_count(lost, n),
-			b->last_error[0] ? "; last error: " : "", b->last_error);
+		log_msg(&s->log, LOG_WARN, "collector %s: %s spans lost%s%s", s->delivery.where,
+			format_count(lost, n), b->last_error[0] ? "; last error: " : "", b->last_error);
 	if (b->rejected)
 		log_msg(&s->log, LOG_WARN, "collector %s rejected %s spans%s%s", s->delivery.where,
 			format_count(b->rejected, n), b->last_error[0] ? ": " : "", b->last_error);
@@ -172,7 +178,8 @@ static void report_loss(struct tracer_session *s, const struct tracer_result *re
 	char n[32];
 
 	if (res->lost)
-		log_msg(&s->log, LOG_WARN, "%s calls were not recorded: the rings were full (--overflow block, --ring-size)",
+		log_msg(&s->log, LOG_WARN,
+			"%s calls were not recorded: the rings were full (--overflow block, --ring-size)",
 			format_count(res->lost, n));
 	if (s->delivery.final.blocked_ns > 100000000u)
 		log_msg(&s->log, LOG_WARN, "the program waited %.1f s for the collector",
@@ -193,7 +200,8 @@ static void report_rings(struct tracer_session *s)
 	struct ring_set_stats rs;
 
 	ring_set_stats(s->rings, &rs);
-	log_msg(&s->log, LOG_INFO, "rings: %llu, records %llu, bytes %llu, high water %llu, waits %llu, lost %llu, bad %llu",
+	log_msg(&s->log, LOG_INFO,
+		"rings: %llu, records %llu, bytes %llu, high water %llu, waits %llu, lost %llu, bad %llu",
 		(unsigned long long)rs.rings, (unsigned long long)rs.records, (unsigned long long)rs.bytes,
 		(unsigned long long)rs.high_water, (unsigned long long)rs.waits, (unsigned long long)rs.lost,
 		(unsigned long long)rs.bad);
@@ -207,17 +215,21 @@ static void report_export(struct tracer_session *s)
 	if (!s->delivery.pool)
 		return;
 	span_pool_stats(s->delivery.pool, &p);
-	log_msg(&s->log, LOG_INFO, "span pool: size %u of at most %u, high water %u, grown %llu, refused %llu", p.size, p.max,
+	log_msg(&s->log, LOG_INFO,
+		"span pool: size %u of at most %u, high water %u, grown %llu, refused %llu", p.size, p.max,
 		p.high_water, (unsigned long long)p.grown, (unsigned long long)p.refused);
 	log_msg(&s->log, LOG_INFO, "queue: %llu spans, high water %u, full %llu times, waited %.3f s",
-		(unsigned long long)b->queued, b->queue_high_water, (unsigned long long)b->blocks, (double)b->blocked_ns / 1e9);
+		(unsigned long long)b->queued, b->queue_high_water, (unsigned long long)b->blocks,
+		(double)b->blocked_ns / 1e9);
 	log_msg(&s->log, LOG_INFO,
 		"export: %llu batches (largest %u), %llu spans, %llu bytes, %llu on the wire, %llu retries, %llu failed, %llu rejected",
-		(unsigned long long)b->batches, b->largest_batch, (unsigned long long)b->exported, (unsigned long long)b->bytes,
-		(unsigned long long)b->wire_bytes, (unsigned long long)b->retries, (unsigned long long)b->failed,
+		(unsigned long long)b->batches, b->largest_batch, (unsigned long long)b->exported,
+		(unsigned long long)b->bytes, (unsigned long long)b->wire_bytes,
+		(unsigned long long)b->retries, (unsigned long long)b->failed,
 		(unsigned long long)b->rejected);
 	if (b->spooled)
-		log_msg(&s->log, LOG_INFO, "spool: %llu spans to disk, %llu of them delivered in this run, %llu refused",
+		log_msg(&s->log, LOG_INFO,
+			"spool: %llu spans to disk, %llu of them delivered in this run, %llu refused",
 			(unsigned long long)b->spooled, (unsigned long long)b->unspooled,
 			(unsigned long long)b->spool_rejected);
 }
@@ -231,17 +243,19 @@ void session_report_attached(struct tracer_session *s)
 	if (s->ops->stats)
 		s->ops->stats(s->engine, stats);
 	if (s->npids == 1)
-		log_msg(&s->log, LOG_INFO, "attached to process %d, %llu thread%s; ^C or SIGTERM detaches", (int)s->pids[0],
-			(unsigned long long)stats[ENGINE_STAT_TASKS], stats[ENGINE_STAT_TASKS] == 1 ? "" : "s");
+		log_msg(&s->log, LOG_INFO, "attached to process %d, %llu thread%s; ^C or SIGTERM detaches",
+			(int)s->pids[0], (unsigned long long)stats[ENGINE_STAT_TASKS],
+			stats[ENGINE_STAT_TASKS] == 1 ? "" : "s");
 	else
-		log_msg(&s->log, LOG_INFO, "attached to %u processes, %llu threads; ^C or SIGTERM detaches", s->npids,
-			(unsigned long long)stats[ENGINE_STAT_TASKS]);
+		log_msg(&s->log, LOG_INFO, "attached to %u processes, %llu threads; ^C or SIGTERM detaches",
+			s->npids, (unsigned long long)stats[ENGINE_STAT_TASKS]);
 }
 
 void session_report(struct tracer_session *s, const struct engine_result *er, const struct tracer_result *res)
 {
-	enum { STATS_NONE, STATS_ENGINE, STATS_EXPORT, STATS_ALL } stats = (int)option_num(s->options, OPT_STATS);
+	enum { STATS_NONE, STATS_ENGINE, STATS_EXPORT, STATS_ALL } stats;
 
+	stats = (int)option_num(s->options, OPT_STATS);
 	report_collector(s, res);
 	report_loss(s, res);
 	report_metrics_loss(s);

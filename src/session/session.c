@@ -33,7 +33,8 @@ static int fail(struct tracer_session *s, int err, const char *why)
 {
 	const char *advice = err_advice(err);
 
-	log_msg(&s->log, LOG_ERROR, "%s%s%s", why[0] ? why : tracer_strerror(err), advice ? "; " : "", advice ? advice : "");
+	log_msg(&s->log, LOG_ERROR, "%s%s%s", why[0] ? why : tracer_strerror(err), advice ? "; " : "",
+		advice ? advice : "");
 	return err;
 }
 
@@ -48,8 +49,9 @@ static int load_pids(struct tracer_session *s, char *why, size_t whylen)
 			size_t n = strcspn(p, ", \t\n");
 			snprintf(word, sizeof(word), "%.*s", (int)(n < sizeof(word) ? n : 0), p);
 			if (parse_u64(word, 1, INT32_MAX, &pid) || s->npids == SESSION_PIDS_MAX) {
-				snprintf(why, whylen, "-p %s: it takes process ids: -p 4242,4243 (at most %u)", list->list[i],
-					 SESSION_PIDS_MAX);
+				snprintf(why, whylen,
+					 "-p %s: it takes process ids: -p 4242,4243 (at most %u)",
+					 list->list[i], SESSION_PIDS_MAX);
 				return -TRACER_ERR_USAGE;
 			}
 			s->pids[s->npids++] = (pid_t)pid;
@@ -67,7 +69,8 @@ static bool gives_context(const struct tracer_session *s)
 	return s->delivery.traced && s->delivery.propagators & PROPAGATE_TRACECONTEXT;
 }
 
-static int load_program(struct tracer_session *s, const struct tracer_session_config *cfg, char *why, size_t whylen)
+static int load_program(struct tracer_session *s, const struct tracer_session_config *cfg, char *why,
+			size_t whylen)
 {
 	int r;
 
@@ -248,7 +251,8 @@ static void load_consumer(struct tracer_session *s)
 	s->consumer.engine = s->ops->name;
 }
 
-static int open_parts(struct tracer_session *s, const struct tracer_session_config *cfg, char *why, size_t whylen)
+static int open_parts(struct tracer_session *s, const struct tracer_session_config *cfg, char *why,
+		      size_t whylen)
 {
 	int r = load_pids(s, why, whylen);
 
@@ -366,7 +370,8 @@ static void end_consumer(struct tracer_session *s)
 	consumer_join(&s->consumer);
 }
 
-static void load_result(const struct tracer_session *s, const struct engine_result *er, struct tracer_result *res)
+static void load_result(const struct tracer_session *s, const struct engine_result *er,
+			struct tracer_result *res)
 {
 	const struct delivery *d = &s->delivery;
 	const struct metering *m = &s->metering;
@@ -383,7 +388,9 @@ static void load_result(const struct tracer_session *s, const struct engine_resu
 	};
 	res->dropped = d->built.dropped + d->final.failed + d->final.rejected + d->final.dropped_full +
 		       d->final.dropped_shutdown;
-	res->export_failed = d->otlp && d->wanted && (res->dropped > 0 || (d->final.queued && !d->final.exported && !d->final.spooled));
+	res->export_failed =
+	    d->otlp && d->wanted &&
+	    (res->dropped > 0 || (d->final.queued && !d->final.exported && !d->final.spooled));
 	res->export_failed |= m->otlp && (m->final.failed || m->final.rejected || m->encode_errors);
 }
 

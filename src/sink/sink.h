@@ -47,13 +47,15 @@ struct sink_ops {
 	bool own_files;			/* opens its files itself: out.name says where, out.fd is -1 */
 	bool wants_outside;		/* sees calls outside the selection, too */
 	bool wants_maps;		/* files that programs run code of (TRACER_EV_MAP) */
-	bool wants_targets;		/* shows what descriptors and relative paths stand for, with or without -y */
+	/* shows what descriptors and relative paths stand for, with or without -y */
+	bool wants_targets;
 	int (*open)(const struct sink_config *cfg, struct sink **out);
 	/* Every record, raw.  Also the points of the clock map: the first before all other
 	 * records, then one each time clock_map_sync() has added one (clock_map_encode()). */
 	void (*on_event)(struct sink *s, const struct tracer_event *ev);
 	void (*on_call)(struct sink *s, const struct call *c);
-	void (*on_task)(struct sink *s, const struct tracer_event *ev, const struct image *img);	/* TASK, EXEC, EXIT, SIGNAL, MAP */
+	/* TASK, EXEC, EXIT, SIGNAL, MAP */
+	void (*on_task)(struct sink *s, const struct tracer_event *ev, const struct image *img);
 	void (*on_span)(struct sink *s, const struct span *sp);
 	void (*on_metrics)(struct sink *s, const char *json, size_t n);	/* a MetricsData object */
 	int (*flush)(struct sink *s);

@@ -54,9 +54,11 @@ static void end_row(struct csv *c)
 	sink_writer_tick(&c->w);
 }
 
-static void begin_row(struct csv *c, const char *event, uint64_t ns, int32_t pid, int32_t tid, const char *comm)
+static void begin_row(struct csv *c, const char *event, uint64_t ns, int32_t pid, int32_t tid,
+		      const char *comm)
 {
-	strbuf_add_fmt(&c->text, "%llu.%09u", (unsigned long long)(ns / 1000000000), (unsigned)(ns % 1000000000));
+	strbuf_add_fmt(&c->text, "%llu.%09u", (unsigned long long)(ns / 1000000000),
+		       (unsigned)(ns % 1000000000));
 	next_field(c);
 	strbuf_add_str(&c->text, event);
 	next_field(c);
@@ -151,8 +153,8 @@ static void csv_on_task(struct sink *s, const struct tracer_event *ev, const str
 	event = format_event(&result, ev);
 	if (c->w.error || !event)
 		return;
-	begin_row(c, event, c->cfg.clock ? clock_map_real(c->cfg.clock, ev->time) : 0, img ? img->pid : 0, ev->tid,
-		  img ? img->comm : "");
+	begin_row(c, event, c->cfg.clock ? clock_map_real(c->cfg.clock, ev->time) : 0, img ? img->pid : 0,
+		  ev->tid, img ? img->comm : "");
 	strbuf_add_str(&c->w.buf, ",,,");	/* name, nr, args */
 	strbuf_add(&c->text, result.p, result.len);
 	next_field(c);

@@ -35,7 +35,8 @@ static void add_cstr(struct json_writer *w, const char *key, const char *s)
  * readers that keep numbers as doubles. */
 static void add_time(struct json *j, struct json_writer *w, const char *key, uint64_t ns)
 {
-	strbuf_add_fmt(&j->text, "%llu.%09u", (unsigned long long)(ns / 1000000000), (unsigned)(ns % 1000000000));
+	strbuf_add_fmt(&j->text, "%llu.%09u", (unsigned long long)(ns / 1000000000),
+		       (unsigned)(ns % 1000000000));
 	add_text(j, w, key);
 }
 
@@ -231,8 +232,9 @@ static void add_signal(struct json *j, struct json_writer *w, const struct trace
 }
 
 static const char *const types[TRACER_EV_KINDS] = {
-	[TRACER_EV_TASK] = "task", [TRACER_EV_EXEC] = "exec", [TRACER_EV_EXIT] = "exit",
-	[TRACER_EV_SIGNAL] = "signal", [TRACER_EV_MAP] = "map", [TRACER_EV_LOST] = "lost", [TRACER_EV_ENGINE] = "engine",
+    [TRACER_EV_TASK] = "task",	   [TRACER_EV_EXEC] = "exec", [TRACER_EV_EXIT] = "exit",
+    [TRACER_EV_SIGNAL] = "signal", [TRACER_EV_MAP] = "map",   [TRACER_EV_LOST] = "lost",
+    [TRACER_EV_ENGINE] = "engine",
 };
 
 static uint64_t time_of(const struct json *j, const struct tracer_event *ev)

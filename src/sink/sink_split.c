@@ -58,7 +58,8 @@ static void note_error(struct split *s, const char *path, int err)
 	if (s->error || err >= 0)
 		return;
 	s->error = err;
-	log_msg(s->cfg.log, LOG_ERROR, "cannot write to %s: %s; the files of this output end here, the program goes on", path,
+	log_msg(s->cfg.log, LOG_ERROR,
+		"cannot write to %s: %s; the files of this output end here, the program goes on", path,
 		strerror(-err));
 }
 
@@ -88,7 +89,8 @@ static int part_start(struct split *s, struct part *p, bool fresh)
 	struct sink_config cfg = s->cfg;
 	int r;
 
-	p->fd = open(p->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_APPEND | (fresh && !cfg.append ? O_TRUNC : 0), 0666);
+	p->fd = open(p->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_APPEND |
+		     (fresh && !cfg.append ? O_TRUNC : 0), 0666);
 	if (p->fd < 0)
 		return -errno;
 	cfg.out = (struct sink_output){ .fd = p->fd, .name = p->path, .terminal = isatty(p->fd) };

@@ -188,7 +188,8 @@ static void text_on_task(struct sink *s, const struct tracer_event *ev, const st
 		t->first_tid = ev->tid;
 	if (t->w.error || !shown(t, ev))
 		return;
-	begin_line(t, ev->tid, img ? img->comm : NULL, t->cfg.clock ? clock_map_real(t->cfg.clock, ev->time) : 0);
+	begin_line(t, ev->tid, img ? img->comm : NULL,
+		   t->cfg.clock ? clock_map_real(t->cfg.clock, ev->time) : 0);
 	if (t->cfg.color)
 		strbuf_add_str(sb, DIM);
 	if (ev->kind == TRACER_EV_SIGNAL)

@@ -136,7 +136,8 @@ static bool summaries_fit(const struct span_builder *b, uint32_t n)
 	return room > kept && n <= (room - kept + 3) / 4;
 }
 
-static void table_emit(struct span_builder *b, struct pspan *p, const struct task *task, struct group_table *t)
+static void table_emit(struct span_builder *b, struct pspan *p, const struct task *task,
+		       struct group_table *t)
 {
 	struct group *g;
 	uint32_t pos = 0;

@@ -29,8 +29,8 @@ static void random_fallback(uint8_t *p, size_t n)
 	uint64_t x;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	x = mix64((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec) ^ mix64((uint64_t)getpid() << 32) ^
-	    (uint64_t)(uintptr_t)p;
+	x = mix64((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec) ^
+	    mix64((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)p;
 	for (size_t i = 0; i < n; i++) {
 		x = mix64(x);
 		p[i] = (uint8_t)(x >> 24);

@@ -11,7 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct resource_attr { char *key; char *value; size_t value_len; int64_t i; uint8_t type; /* enum span_value_type */ };
+struct resource_attr {
+	char *key;
+	char *value;
+	size_t value_len;
+	int64_t i;
+	uint8_t type;	/* enum span_value_type */
+};
 
 struct resource {
 	atomic_uint refs;

@@ -252,7 +252,8 @@ static int exe_build(struct resource *r, const struct resource_image *img)
 		return 0;
 	slash = memrchr(img->exe, '/', img->exe_len);
 	slash = slash ? slash + 1 : img->exe;
-	ret = resource_add_str(r, "process.executable.name", slash, img->exe_len - (size_t)(slash - img->exe));
+	ret =
+	    resource_add_str(r, "process.executable.name", slash, img->exe_len - (size_t)(slash - img->exe));
 	if (ret || slash == img->exe)		/* a name is no path */
 		return ret;
 	return resource_add_str(r, "process.executable.path", img->exe, img->exe_len);
@@ -324,7 +325,8 @@ static int context_build(struct resource *r, const struct resource_image *img)
 		if (f.number != 1 || f.wire != PROTO_BYTES)
 			continue;
 		proto_reader_init(&attrs, f.bytes, f.len);
-		while (ret == 0 && n < CONTEXT_ATTRS_MAX && r->nattrs < CONTEXT_TOTAL_MAX && proto_reader_next(&attrs, &a)) {
+		while (ret == 0 && n < CONTEXT_ATTRS_MAX && r->nattrs < CONTEXT_TOTAL_MAX &&
+		       proto_reader_next(&attrs, &a)) {
 			if (a.number != 1 || a.wire != PROTO_BYTES)
 				continue;
 			ret = context_add(r, &a);

@@ -362,7 +362,8 @@ void span_set_limits(struct span *s, const struct span_limits *l)
 		struct span_attr *a = &s->attrs[i];
 
 		if (a->type == SPAN_STR || a->type == SPAN_BYTES)
-			a->len = (uint32_t)text_cut(s->text + a->v.off, a->len, l->value_len, a->type == SPAN_BYTES);
+			a->len = (uint32_t)text_cut(s->text + a->v.off, a->len, l->value_len,
+						    a->type == SPAN_BYTES);
 		else if (a->type == SPAN_STR_ARRAY)
 			array_cut(s, a, l->value_len);
 		attr_close(s, a);

@@ -52,7 +52,8 @@ enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPA
 enum span_status { SPAN_UNSET = 0, SPAN_OK = 1, SPAN_ERROR = 2 };
 enum span_type { SPAN_CALL = 0, SPAN_PROCESS, SPAN_COMPUTE, SPAN_SUMMARY, SPAN_ROOT };
 
-struct span_link { uint8_t trace_id[16], span_id[8]; uint32_t flags; const char *trace_state; };	/* state: as a span's */
+/* state: as a span's */
+struct span_link { uint8_t trace_id[16], span_id[8]; uint32_t flags; const char *trace_state; };
 
 /* Most of each; 0 is none at all.  Lengths count characters, of what is not UTF-8 bytes. */
 struct span_limits { uint32_t value_len, attrs, links; };

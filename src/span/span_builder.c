@@ -185,7 +185,7 @@ void builder_split(struct span_builder *b)
 	for (struct pspan *p = b->list; p; p = p->next)
 		pspan_segment_end(b, p);
 	pspan_segment_end(b, &b->root);
-	/* The other half stays: samplers on the way look at that one, and a run is kept or left as a whole. */
+	/* The other half stays: samplers on the way look at that one; a run is kept or left as a whole. */
 	id_span(b->trace.id);
 	trace_init(b, b->now_ns);
 }
@@ -245,7 +245,8 @@ static int call_choose(struct span_builder *b, const struct call *c, bool unexpe
 	return call_notable(b, c, unexpected) ? BUDGET_NOTABLE : -1;
 }
 
-static bool call_emit(struct span_builder *b, struct pspan *p, const struct call *c, bool unexpected, int share)
+static bool call_emit(struct span_builder *b, struct pspan *p, const struct call *c, bool unexpected,
+		      int share)
 {
 	struct span *s = call_span(b, p, c, unexpected);
 

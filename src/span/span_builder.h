@@ -32,13 +32,15 @@ struct span_builder_config {
 	bool limited;			/* limits below the span's own are set */
 	struct span_limits limits;
 	struct decode_options decode;
-	const char *program;		/* path of the program to run: names it until its first exec; NULL unknown */
+	/* path of the program to run: names it until its first exec; NULL unknown */
+	const char *program;
 	const char *instance_id;	/* service.instance.id; NULL: a fresh one */
 	const char *service_name;	/* NULL: from the root's executable */
 	const char *resource_attributes;	/* list form, may be NULL */
 	const char *engine;
 	struct trace_context context;	/* trace id, root parent, flags, state: see propagator.h */
-	bool adopt;			/* a replay: trace and root span are those that the recorded program was given */
+	/* a replay: trace and root span are those that the recorded program was given */
+	bool adopt;
 	uint8_t root_span_id[8];	/* fixed before exec: it is in the program's TRACEPARENT */
 	const struct log *log;
 	/* Takes the span.  ctx is emit_ctx. */

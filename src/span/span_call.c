@@ -201,7 +201,8 @@ static void set_parent(const struct span_builder *b, struct span *s, const struc
 {
 	bool ours = !memcmp(ctx->trace_id, s->trace_id, sizeof(s->trace_id));
 	/* The run's first trace was ours before it was split. */
-	bool exported = ours || ctx->trace_flags & 1 || !memcmp(ctx->trace_id, b->cfg.context.trace_id, sizeof(s->trace_id));
+	bool exported = ours || ctx->trace_flags & 1 ||
+			!memcmp(ctx->trace_id, b->cfg.context.trace_id, sizeof(s->trace_id));
 
 	if (!ctx->set)
 		return;
@@ -229,7 +230,8 @@ struct span *call_span(struct span_builder *b, struct pspan *p, const struct cal
 	set_parent(b, s, &c->task->context);
 	/* The clock's map is refined as it goes: the same instant may come out a nanosecond earlier than
 	 * its process had it. */
-	s->start_ns = c->start_ns < p->start_ns && p->start_ns - c->start_ns < MAP_JITTER_NS ? p->start_ns : c->start_ns;
+	s->start_ns = c->start_ns < p->start_ns && p->start_ns - c->start_ns < MAP_JITTER_NS ? p->start_ns :
+		c->start_ns;
 	s->end_ns = later(c->end_ns, s->start_ns);
 	add_head(b, s, c);
 	add_result(s, c, unexpected);

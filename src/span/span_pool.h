@@ -14,7 +14,10 @@
 
 struct span_pool;
 /* bad_puts: puts of a span that was not out; refused, so that the list stays whole. */
-struct span_pool_stats { uint64_t gets, puts, grown, refused, bad_puts; uint32_t size, max, in_use, high_water; };
+struct span_pool_stats {
+	uint64_t gets, puts, grown, refused, bad_puts;
+	uint32_t size, max, in_use, high_water;
+};
 
 int span_pool_new(struct span_pool **out, uint32_t size, uint32_t max, bool disabled);
 void span_pool_free(struct span_pool *p);	/* all spans must be back */
@@ -22,8 +25,8 @@ void span_pool_free(struct span_pool *p);	/* all spans must be back */
 struct span *span_pool_get(struct span_pool *p);
 /* Drops the span's resource reference, too. */
 void span_pool_put(struct span_pool *p, struct span *s);
-/* All of them, with locked instructions for the whole lot instead of for each; none is NULL, none is with somebody
- * else. */
+/* All of them, with locked instructions for the whole lot instead of for each; none is NULL, none is with
+ * somebody else. */
 void span_pool_put_all(struct span_pool *p, struct span *const *spans, size_t n);
 void span_pool_stats(const struct span_pool *p, struct span_pool_stats *out);
 

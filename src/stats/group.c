@@ -24,14 +24,16 @@ const double group_bounds_s[GROUP_BOUNDS] = {
 /* First bucket that numbers of this bit length can fall into.  Bounds are a
  * factor of three apart, so at most one lies within a bit length. */
 static const uint8_t first_bucket[65] = {
-	[0 ... 9] = 0, [10] = 0, [11] = 1, [12] = 1, [13] = 2, [14] = 2, [15] = 3, [16] = 4, [17] = 4, [18] = 5,
-	[19] = 5, [20] = 6, [21] = 7, [22] = 7, [23] = 8, [24] = 8, [25] = 9, [26] = 10, [27] = 10, [28] = 11,
-	[29] = 11, [30] = 12, [31] = 13, [32] = 13, [33] = 14, [34] = 14, [35 ... 64] = 15,
+    [0 ... 9] = 0, [10] = 0,  [11] = 1,	 [12] = 1,  [13] = 2,  [14] = 2,	 [15] = 3,
+    [16] = 4,	   [17] = 4,  [18] = 5,	 [19] = 5,  [20] = 6,  [21] = 7,	 [22] = 7,
+    [23] = 8,	   [24] = 8,  [25] = 9,	 [26] = 10, [27] = 10, [28] = 11,	 [29] = 11,
+    [30] = 12,	   [31] = 13, [32] = 13, [33] = 14, [34] = 14, [35 ... 64] = 15,
 };
 
 void group_table_init(struct group_table *t, uint32_t max)
 {
-	*t = (struct group_table){ .max = max < GROUP_MAX ? max : GROUP_MAX, .other = { .key = GROUP_OTHER } };
+	*t = (struct group_table){ .max = max < GROUP_MAX ? max : GROUP_MAX,
+				   .other = { .key = GROUP_OTHER } };
 }
 
 void group_table_fini(struct group_table *t)

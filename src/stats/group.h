@@ -27,7 +27,8 @@ struct group_slow { uint64_t ns; void *item; };	/* item: the owner's, NULL once 
 #define GROUP_OTHER UINT64_MAX
 static inline uint64_t group_key(int abi, int nr, int err, bool unexpected)
 {
-	return (uint64_t)(uint32_t)nr << 32 | (uint64_t)(uint8_t)abi << 24 | (uint64_t)unexpected << 16 | (uint16_t)err;
+	return (uint64_t)(uint32_t)nr << 32 | (uint64_t)(uint8_t)abi << 24 | (uint64_t)unexpected << 16 |
+	       (uint16_t)err;
 }
 static inline int group_nr(uint64_t key) { return (int)(int32_t)(key >> 32); }
 static inline int group_abi(uint64_t key) { return (int)(key >> 24 & 0xff); }

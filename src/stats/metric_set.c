@@ -173,11 +173,13 @@ static bool is_write(uint32_t call)
 	return !strstr(name, "read") && !strstr(name, "recv");
 }
 
-static struct metric_series *series_add(struct metric_set *m, uint64_t key, uint32_t call, uint32_t exec, int err)
+static struct metric_series *series_add(struct metric_set *m, uint64_t key, uint32_t call, uint32_t exec,
+					int err)
 {
 	struct metric_series *s;
 
-	if (m->used >= m->cfg.max_series || exec == METRIC_EXECS_MAX || (m->used == m->cap && series_grow(m) < 0))
+	if (m->used >= m->cfg.max_series || exec == METRIC_EXECS_MAX ||
+	    (m->used == m->cap && series_grow(m) < 0))
 		return &m->overflow;
 	s = &m->series[m->used];
 	s->key = key;
@@ -217,11 +219,14 @@ static void explicit_add(struct explicit_histogram *h, uint64_t ns)
 	h->buckets[i]++;
 }
 
-void metric_set_call(struct metric_set *m, const struct image *img, const struct tracer_ev_call *ev, uint64_t ns)
+void metric_set_call(struct metric_set *m, const struct image *img, const struct tracer_ev_call *ev,
+		     uint64_t ns)
 {
 	const struct syscall_desc *d = syscall_lookup(ev->head.abi, ev->head.nr);
 	bool returned = ev->head.kind == TRACER_EV_CALL;
-	int err = returned && ev->head.flags & TRACER_EVF_ERROR && ev->ret < 0 && ev->ret >= -ERRNO_MAX ? (int)-ev->ret : 0;
+	int err = returned && ev->head.flags & TRACER_EVF_ERROR && ev->ret < 0 && ev->ret >= -ERRNO_MAX
+		      ? (int)-ev->ret
+		      : 0;
 	uint32_t call = d ? d->id : CALL_UNNAMED | (uint32_t)ev->head.nr;
 	struct metric_series *s = series_get(m, exec_of(m, img), call, err);
 

@@ -54,14 +54,16 @@ struct metric_set_stats { uint64_t calls, unfinished, overflowed; uint32_t serie
 int metric_set_new(struct metric_set **out, const struct metric_set_config *cfg);
 void metric_set_free(struct metric_set *m);
 /* A call that returned, or with kind TRACER_EV_ENTER one that did not; img made it. */
-void metric_set_call(struct metric_set *m, const struct image *img, const struct tracer_ev_call *ev, uint64_t ns);
+void metric_set_call(struct metric_set *m, const struct image *img, const struct tracer_ev_call *ev,
+		     uint64_t ns);
 /* The process of img is gone. */
 void metric_set_exit(struct metric_set *m, const struct image *img, const struct tracer_ev_exit *ev);
 
 /* Non-empty series in order of appearance, the overflow series last: *pos starts at 0, NULL at the end. */
 const struct metric_series *metric_set_next(const struct metric_set *m, uint32_t *pos);
 uint32_t metric_set_execs(const struct metric_set *m);
-const struct metric_exec *metric_set_exec(const struct metric_set *m, uint32_t i);	/* METRIC_EXECS_MAX: of all */
+/* METRIC_EXECS_MAX: of all */
+const struct metric_exec *metric_set_exec(const struct metric_set *m, uint32_t i);
 /* "openat"; buf is used for numbers without a name. */
 const char *metric_call_name(uint32_t call, char buf[24]);
 uint64_t metric_series_count(const struct metric_set *m, const struct metric_series *s);

@@ -230,7 +230,9 @@ static void add_duration(struct strbuf *out, int width, uint64_t ns)
 static void add_percent(struct strbuf *out, int width, const struct line *l)
 {
 	strbuf_add_fmt(out, "%*.2f", width,
-		       l->total_ns ? 100.0 * (double)l->row->total_ns / (double)l->total_ns : l->sum ? 100.0 : 0.0);
+		       l->total_ns ? 100.0 * (double)l->row->total_ns / (double)l->total_ns
+		       : l->sum	   ? 100.0
+				   : 0.0);
 }
 
 static void add_total(struct strbuf *out, int width, const struct line *l)

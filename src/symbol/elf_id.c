@@ -76,8 +76,9 @@ static void read_notes(Elf *elf, off_t file_size, struct elf_id *out)
 		GElf_Phdr ph;
 		Elf_Data *data;
 
-		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_NOTE || ph.p_filesz > NOTES_BYTES_MAX ||
-		    ph.p_offset > (uint64_t)file_size || ph.p_filesz > (uint64_t)file_size - ph.p_offset)
+		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_NOTE ||
+		    ph.p_filesz > NOTES_BYTES_MAX || ph.p_offset > (uint64_t)file_size ||
+		    ph.p_filesz > (uint64_t)file_size - ph.p_offset)
 			continue;
 		data = elf_getdata_rawchunk(elf, (int64_t)ph.p_offset, ph.p_filesz,
 					    ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);

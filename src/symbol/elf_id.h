@@ -31,7 +31,8 @@ int elf_id_cache_new(struct elf_id_cache **out, size_t max);
 void elf_id_cache_free(struct elf_id_cache *c);
 int elf_id_cache_get(struct elf_id_cache *c, int fd, struct elf_id *out);
 /* By name; st is what stat() told of it just now.  Opened only where it is not remembered. */
-int elf_id_cache_get_path(struct elf_id_cache *c, const char *path, const struct stat *st, struct elf_id *out);
+int elf_id_cache_get_path(struct elf_id_cache *c, const char *path, const struct stat *st,
+			  struct elf_id *out);
 /* Files that were read, and files that had to be forgotten for others, so far. */
 uint64_t elf_id_cache_misses(const struct elf_id_cache *c);
 uint64_t elf_id_cache_evictions(const struct elf_id_cache *c);

@@ -58,7 +58,8 @@ static bool symbol_find(struct search *s, Elf_Scn *scn, const GElf_Shdr *sh)
 	for (size_t i = 1; data && i < n && i < ENTRIES_MAX; i++) {
 		const char *name;
 
-		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_TLS || sym.st_shndx == SHN_UNDEF)
+		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_TLS ||
+		    sym.st_shndx == SHN_UNDEF)
 			continue;
 		name = elf_strptr(s->elf, sh->sh_link, sym.st_name);
 		if (!name || strncmp(name, s->name, NAME_MAX_LEN) != 0)
@@ -80,7 +81,9 @@ static enum elf_tls_reloc reloc_kind(const struct search *s, const GElf_Rela *r)
 	case R_X86_64_DTPMOD64:
 		return named ? ELF_TLS_DTPMOD : ELF_TLS_NONE;
 	case R_X86_64_TLSDESC:		/* of a symbol that cannot be overridden: by its place alone */
-		return named || (!GELF_R_SYM(r->r_info) && (uint64_t)r->r_addend == s->out->value) ? ELF_TLS_DESC : ELF_TLS_NONE;
+		return named || (!GELF_R_SYM(r->r_info) && (uint64_t)r->r_addend == s->out->value)
+			   ? ELF_TLS_DESC
+			   : ELF_TLS_NONE;
 	default:
 		return ELF_TLS_NONE;
 	}
@@ -121,8 +124,8 @@ static int file_search(struct search *s)
 {
 	GElf_Ehdr h;
 
-	if (!s->elf || elf_kind(s->elf) != ELF_K_ELF || !gelf_getehdr(s->elf, &h) || h.e_machine != EM_X86_64 ||
-	    gelf_getclass(s->elf) != ELFCLASS64)
+	if (!s->elf || elf_kind(s->elf) != ELF_K_ELF || !gelf_getehdr(s->elf, &h) ||
+	    h.e_machine != EM_X86_64 || gelf_getclass(s->elf) != ELFCLASS64)
 		return -ENOEXEC;
 	s->out->fixed = s->out->program = h.e_type == ET_EXEC;
 	if (!sections_walk(s, SHT_DYNSYM))

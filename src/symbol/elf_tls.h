@@ -19,7 +19,8 @@ enum elf_tls_reloc {
 
 struct elf_tls {
 	bool fixed;			/* addresses are absolute (ET_EXEC) */
-	bool program;			/* a program, not a library: its block is next to the thread pointer */
+	/* a program, not a library: its block is next to the thread pointer */
+	bool program;
 	uint64_t value;			/* in the segment */
 	uint64_t size, align;		/* of the segment */
 	uint64_t base;			/* lowest address of a load segment */

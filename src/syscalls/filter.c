@@ -262,7 +262,8 @@ static int parse_one_status(struct parser *p, char *item)
 			p->f->statuses |= (uint8_t)(1u << i);
 			return 0;
 		}
-	return refuse(p, "'%s' is no status; there are: successful failed unfinished unavailable detached", item);
+	return refuse(p, "'%s' is no status; there are: successful failed unfinished unavailable detached",
+		      item);
 }
 
 static int parse_one_fd(struct parser *p, char *item)
@@ -365,7 +366,8 @@ static int parse_spec(struct parser *p, const char *spec)
 	for (size_t i = 0; i < sizeof(qualifiers) / sizeof(qualifiers[0]); i++)
 		if (strlen(qualifiers[i].name) == n && !strncmp(spec, qualifiers[i].name, n))
 			return qualifiers[i].parse(p, spec + n + 1);
-	return refuse(p, "-e knows no '%.*s='; there are: trace= status= fd= signal=", (int)(n > 64 ? 64 : n), spec);
+	return refuse(p, "-e knows no '%.*s='; there are: trace= status= fd= signal=", (int)(n > 64 ? 64 : n),
+		      spec);
 }
 
 void filter_init(struct filter *f)

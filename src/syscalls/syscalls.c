@@ -111,7 +111,8 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 				best = up[j] + 1;
 			if (cur[j - 1] + 1 < best)
 				best = cur[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && upup[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    upup[j - 2] + 1 < best)
 				best = upup[j - 2] + 1;
 			cur[j] = best;
 		}

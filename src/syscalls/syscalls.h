@@ -60,7 +60,8 @@ struct syscall_desc {
 	uint8_t args[TRACER_ARGS_MAX];	/* enum arg_kind */
 	uint8_t len_args[TRACER_ARGS_MAX];	/* argument that holds the length or count, 0xff none */
 	const char *arg_names[TRACER_ARGS_MAX];
-	const struct xlat *sets[TRACER_ARGS_MAX];	/* kinds with a set: flags, enum, clockid ...; else NULL */
+	/* kinds with a set: flags, enum, clockid ...; else NULL */
+	const struct xlat *sets[TRACER_ARGS_MAX];
 	const struct capture_plan *capture;	/* per ABI; never NULL */
 	const int16_t *ordinary;	/* errnos that are no news, 0-terminated, may be NULL */
 	const int16_t *ordinary_if;	/* the same under condition */

@@ -255,8 +255,9 @@ int proc_map_parse(const char *line, struct proc_map *out)
 	char perms[5];
 	int at = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &out->start, &out->end, perms,
-		   &out->offset, &out->ino, &at) != 5 || !at)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &out->start,
+		   &out->end, perms, &out->offset, &out->ino, &at) != 5 ||
+	    !at)
 		return -EINVAL;
 	out->exec = strchr(perms, 'x') != NULL;
 	out->path = line + at;

@@ -82,7 +82,8 @@ static void advice_format(const struct refusal *r, char *buf, size_t len)
 		snprintf(buf, len, "It belongs to uid %u, you are uid %u: run as that user or as root.",
 			 (unsigned)r->status.uid, (unsigned)r->our_uid);
 	else if (r->yama == 3)
-		snprintf(buf, len, "kernel.yama.ptrace_scope = 3: tracing is off on this machine until a reboot.");
+		snprintf(buf, len,
+			 "kernel.yama.ptrace_scope = 3: tracing is off on this machine until a reboot.");
 	else if (r->yama == 2 && !r->capable)
 		snprintf(buf, len, "kernel.yama.ptrace_scope = 2: only root may trace. Run as root.");
 	else if (r->yama == 1 && !r->child && !r->capable)
@@ -101,8 +102,9 @@ static void advice_format(const struct refusal *r, char *buf, size_t len)
 void refusal_format(const struct refusal *r, char *buf, size_t len)
 {
 	if (r->ended && r->threads_live)
-		snprintf(buf, len, "Its first thread has ended and others go on: such a process cannot be attached to. "
-				   "Start it under tracer.");
+		snprintf(buf, len,
+			 "Its first thread has ended and others go on: such a process cannot be attached to. "
+			 "Start it under tracer.");
 	else if (r->ended)
 		snprintf(buf, len, "It has ended (a zombie, whose exit status pid %d has not taken yet): "
 				   "nothing is left to trace.", (int)r->status.ppid);
@@ -110,8 +112,9 @@ void refusal_format(const struct refusal *r, char *buf, size_t len)
 		snprintf(buf, len, "Its threads are listed in /proc, and here is none of our own PID namespace: "
 				   "mount -t proc proc /proc");
 	else if (r->err == -ESRCH)
-		snprintf(buf, len, "There is no such process here. Look for its number with ps -e or pgrep NAME; "
-				   "to trace it from its start: tracer COMMAND.");
+		snprintf(buf, len,
+			 "There is no such process here. Look for its number with ps -e or pgrep NAME; "
+			 "to trace it from its start: tracer COMMAND.");
 	else if (r->err == -EPERM || r->err == -EACCES)
 		advice_format(r, buf, len);
 	else

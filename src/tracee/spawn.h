@@ -4,8 +4,8 @@
  * would have inherited without us, wait in the child until the parent has
  * seized it, stop, exec.
  *
- *	spawn_open()  ->  tracee_seize(s.pid)  ->  spawn_start()  ->  SIGSTOP that it sent itself, not to be delivered:
- *	its next call is execve  ->  ... exec event
+ *	spawn_open()  ->  tracee_seize(s.pid)  ->  spawn_start()  ->  SIGSTOP that it sent itself, not to be
+ *	delivered: its next call is execve  ->  ... exec event
  *	... or the child's death  ->  spawn_error()  ->  spawn_close()
  */
 #ifndef TRACEE_SPAWN_H
@@ -23,7 +23,8 @@ struct spawn_plan {
 	const sigset_t *mask;		/* NULL: ours */
 	uint64_t changed, ignored;	/* dispositions: bit sig-1, as struct engine_inherit says */
 	bool no_handlers;		/* with these set there is no handler left */
-	const int *fds;			/* those that it inherits, ascending; NULL: all without close-on-exec */
+	/* those that it inherits, ascending; NULL: all without close-on-exec */
+	const int *fds;
 	int nfds;
 	bool run_as;
 	uid_t uid;

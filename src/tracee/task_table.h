@@ -53,7 +53,8 @@ struct task_table {
 int task_table_init(struct task_table *t, size_t task_size, size_t group_size, size_t max);
 /* on_free(ctx, task, NULL) and (ctx, NULL, group), also for recycled ones: what
  * the engine's own part holds is to be freed.  May be NULL. */
-void task_table_fini(struct task_table *t, void (*on_free)(void *ctx, struct tracee *, struct tgroup *), void *ctx);
+void task_table_fini(struct task_table *t, void (*on_free)(void *ctx, struct tracee *, struct tgroup *),
+		     void *ctx);
 
 struct tracee *task_lookup_slow(struct task_table *t, pid_t tid);
 static inline struct tracee *task_lookup(struct task_table *t, pid_t tid)

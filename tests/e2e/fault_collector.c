@@ -89,8 +89,8 @@ static void report(const struct fake_collector *f)
 		if (is_success(&f->steps[i < f->nsteps ? i : f->nsteps - 1]))
 			accepted += r->spans;
 	}
-	printf("requests %zu connections %u spans %zu accepted %zu invalid %zu\n", f->nrequests, f->connections, spans,
-	       accepted, invalid);
+	printf("requests %zu connections %u spans %zu accepted %zu invalid %zu\n", f->nrequests,
+	       f->connections, spans, accepted, invalid);
 }
 
 int main(int argc, char **argv)

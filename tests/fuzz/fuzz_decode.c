@@ -310,9 +310,11 @@ static size_t put_start(void)
 
 struct fuzz_seed fuzz_seed(unsigned i)
 {
-	unsigned first = (unsigned)syscall_max(TRACER_ABI_X86_64), all = first + (unsigned)syscall_max(TRACER_ABI_I386);
+	unsigned first = (unsigned)syscall_max(TRACER_ABI_X86_64),
+		 all = first + (unsigned)syscall_max(TRACER_ABI_I386);
 	unsigned which = i % (all + 1), variant = i / (all + 1);
-	int abi = which < first ? TRACER_ABI_X86_64 : TRACER_ABI_I386, nr = (int)(which < first ? which : which - first);
+	int abi = which < first ? TRACER_ABI_X86_64 : TRACER_ABI_I386,
+	    nr = (int)(which < first ? which : which - first);
 	const struct syscall_desc *d = which < all ? syscall_lookup(abi, nr) : NULL;
 	size_t n;
 

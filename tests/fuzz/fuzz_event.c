@@ -84,13 +84,15 @@ static void use(const struct tracer_event *ev)
 		require(strlen(((const struct tracer_ev_task *)p)->comm) < 16);
 		break;
 	case TRACER_EV_SIGNAL:
-		read_all(((const struct tracer_ev_signal *)p)->info, ((const struct tracer_ev_signal *)p)->info_len);
+		read_all(((const struct tracer_ev_signal *)p)->info,
+			 ((const struct tracer_ev_signal *)p)->info_len);
 		break;
 	case TRACER_EV_FD:
 		read_all(((const struct tracer_ev_fd *)p)->target, ((const struct tracer_ev_fd *)p)->len);
 		break;
 	case TRACER_EV_CONTEXT:
-		read_all(((const struct tracer_ev_context *)p)->payload, ((const struct tracer_ev_context *)p)->len);
+		read_all(((const struct tracer_ev_context *)p)->payload,
+			 ((const struct tracer_ev_context *)p)->len);
 		break;
 	case TRACER_EV_CWD:
 	case TRACER_EV_COMM:
@@ -127,8 +129,9 @@ struct fuzz_seed fuzz_seed(unsigned i)
 		struct tracer_capture cap;
 		uint8_t bytes[16];
 		struct tracer_capture cap2;
-	} call = { .c = { .head = { sizeof(call), TRACER_EV_CALL, 0, 0, 5, 2, 9 }, .nargs = 2, .ncaptures = 2 },
-		   .cap = { .arg = 1, .flags = TRACER_CAP_IN, .len = 11 }, .bytes = "/etc/passwd" };
+	} call = {.c = {.head = {sizeof(call), TRACER_EV_CALL, 0, 0, 5, 2, 9}, .nargs = 2, .ncaptures = 2},
+		  .cap = {.arg = 1, .flags = TRACER_CAP_IN, .len = 11},
+		  .bytes = "/etc/passwd"};
 	static struct {
 		struct tracer_ev_exec e;
 		char text[16];

@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = segment_create(data, size, path);
 	require(spool_reader_open(&r, path) == 0);
 	while ((more = spool_reader_next(&r, &rec)) == 1) {
-		require(rec.offset > before && rec.offset + sizeof(struct spool_record_head) + rec.len <= all);
+		require(rec.offset > before &&
+			rec.offset + sizeof(struct spool_record_head) + rec.len <= all);
 		before = rec.offset;
 		given += sizeof(struct spool_record_head) + rec.len;
 		memcpy(end, rec.payload, rec.len < sizeof(end) ? rec.len : sizeof(end));

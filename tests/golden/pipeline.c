@@ -155,8 +155,8 @@ static void record_setup(struct pipeline *p, char **argv)
 	p->engine.file = argv[4];
 	p->engine.argv = argv + 4;
 	p->engine.envp = environ;
-	p->sink.out = (struct sink_output){ .fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644),
-					    .name = argv[2] };
+	p->sink.out = (struct sink_output){
+	    .fd = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), .name = argv[2]};
 	p->engine.clock = clock_probe();
 	clock_point_sync(&first, p->engine.clock);
 	clock_map_init(&p->clock, p->engine.clock, &first);
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	p.sink.clock = &p.clock;
-	if (ring_set_new(&p.engine.rings, 16) < 0 || world_new(&p.sink.world, &(struct world_limits){ 0 }) < 0)
+	if (ring_set_new(&p.engine.rings, 16) < 0 || world_new(&p.sink.world, &(struct world_limits){0}) < 0)
 		return 125;
 	if (argc > 4 && strcmp(argv[3], "--") == 0) {
 		record_setup(&p, argv);

@@ -120,7 +120,8 @@ static void put_span(FILE *f, const struct span *s)
 		fputc('/', f);
 		put_hex(f, s->link.span_id, 8);
 		fprintf(f, "/%u/", s->link.flags);
-		put_hex(f, s->link.trace_state ? s->link.trace_state : "", s->link.trace_state ? strlen(s->link.trace_state) : 0);
+		put_hex(f, s->link.trace_state ? s->link.trace_state : "",
+			s->link.trace_state ? strlen(s->link.trace_state) : 0);
 	}
 	for (unsigned i = 0; i < s->nattrs; i++) {
 		fprintf(f, " %s=", span_key_names[s->attrs[i].key]);
@@ -174,8 +175,8 @@ static void write_json(const char *dir, struct span *const *spans, size_t n)
 static void write_metrics(const char *dir)
 {
 	static const struct metric_attr attrs[] = { { .key = "syscall.name", .text = "openat" }, { .key = "otel.metric.overflow" } };
-	static const struct explicit_histogram explicit_some = { .count = 301, .sum = 7500000000, .min = 1000, .max = 2500000000,
-								 .buckets = { 1, [4] = 300 } };
+	static const struct explicit_histogram explicit_some = {
+	    .count = 301, .sum = 7500000000, .min = 1000, .max = 2500000000, .buckets = {1, [4] = 300}};
 	static const struct exp_histogram some = { .count = 302, .zero_count = 1, .sum = 2500000000, .max = 2000000000,
 						   .offset = -7, .scale = -2, .used = 3, .counts = { 1, 0, 300 } };
 	struct exp_histogram none;
@@ -198,9 +199,11 @@ static void write_metrics(const char *dir)
 	otlp_metrics_add_int(m, attrs, 1, 0);
 	otlp_metrics_open(m, &(struct metric_desc){ "up.down", "By", "" }, METRIC_UPDOWN, METRIC_CUMULATIVE, 1, 1);
 	otlp_metrics_add_int(m, attrs, 1, UINT64_MAX);
-	otlp_metrics_open(m, &(struct metric_desc){ "a.histogram", "s", "" }, METRIC_EXPLICIT, METRIC_CUMULATIVE, 1, 1);
+	otlp_metrics_open(m, &(struct metric_desc){"a.histogram", "s", ""}, METRIC_EXPLICIT,
+			  METRIC_CUMULATIVE, 1, 1);
 	otlp_metrics_add_explicit(m, attrs, 1, &explicit_some);
-	otlp_metrics_open(m, &(struct metric_desc){ "an.exponential", "s", "" }, METRIC_EXPONENTIAL, METRIC_DELTA, 1, 2);
+	otlp_metrics_open(m, &(struct metric_desc){"an.exponential", "s", ""}, METRIC_EXPONENTIAL,
+			  METRIC_DELTA, 1, 2);
 	otlp_metrics_add_exponential(m, attrs, 1, &some);
 	otlp_metrics_add_exponential(m, NULL, 0, &none);
 	otlp_metrics_add_resource(m, r);	/* of which nothing follows */
@@ -224,7 +227,8 @@ static void post(const char *url, const char *protocol, struct span *const *span
 	struct span_exporter *e;
 	char why[512];
 
-	if (otlp_protocol_parse(protocol, &cfg.protocol) || otlp_http_exporter_new(&e, &cfg, why, sizeof(why)))
+	if (otlp_protocol_parse(protocol, &cfg.protocol) ||
+	    otlp_http_exporter_new(&e, &cfg, why, sizeof(why)))
 		exit(1);
 	for (size_t i = 0; i < n; i += 100) {
 		struct export_outcome out;

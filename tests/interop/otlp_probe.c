@@ -29,9 +29,9 @@ static void probe(struct span_exporter *e, struct span *const *spans, uint64_t t
 	struct export_outcome out;
 
 	e->ops->export(e, spans, SPANS, clock_mono_ns() + timeout_ms * 1000000u, &out);
-	printf("result=%s attempts=%u accepted=%lu rejected=%lu http=%d rpc=%d message=%s\n", results[out.result],
-	       out.attempts, (unsigned long)out.accepted, (unsigned long)out.rejected, out.http_status, out.rpc_status,
-	       out.message);
+	printf("result=%s attempts=%u accepted=%lu rejected=%lu http=%d rpc=%d message=%s\n",
+	       results[out.result], out.attempts, (unsigned long)out.accepted, (unsigned long)out.rejected,
+	       out.http_status, out.rpc_status, out.message);
 	fflush(stdout);
 }
 
@@ -79,7 +79,8 @@ int main(int argc, char **argv)
 	while (times--) {
 		probe(e, spans, timeout);
 		if (times)
-			nanosleep(&(struct timespec){ (time_t)(pause / 1000), (long)(pause % 1000) * 1000000 }, NULL);
+			nanosleep(&(struct timespec){(time_t)(pause / 1000), (long)(pause % 1000) * 1000000},
+				  NULL);
 	}
 	e->ops->free(e);
 	for (size_t i = 0; i < SPANS; i++)

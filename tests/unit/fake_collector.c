@@ -146,10 +146,12 @@ static void sleep_ms(unsigned ms)
 /* True: the connection goes on. */
 static bool answer(struct fake_collector *f, int fd, const struct fake_step *s)
 {
-	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+	static const char interim[] =
+	    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
 	static const char filler[16384];
 	char text[1024];
-	int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Fake\r\n%sContent-Length: %zu\r\n\r\n", s->status ? s->status : 200,
+	int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Fake\r\n%sContent-Length: %zu\r\n\r\n",
+			 s->status ? s->status : 200,
 			 s->headers ? s->headers : "Content-Type: application/x-protobuf\r\n",
 			 s->act == FAKE_BOMB ? (size_t)1 << 40 : s->len);
 

@@ -388,7 +388,8 @@ static ResourceSpans *reference_group(struct arena *arena, const struct resource
 		if (r->attrs[i].type == SPAN_INT)
 			set_int(kv->value, r->attrs[i].i);
 		else
-			set_text(arena, kv->value, r->attrs[i].value, r->attrs[i].value_len, r->attrs[i].type == SPAN_BYTES);
+			set_text(arena, kv->value, r->attrs[i].value, r->attrs[i].value_len,
+				 r->attrs[i].type == SPAN_BYTES);
 		rs->resource->attributes[rs->resource->n_attributes++] = kv;
 	}
 	rs->schema_url = ss->schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
@@ -419,7 +420,8 @@ size_t reference_encode(struct span *const *spans, size_t n, uint8_t **out)
 			g++;
 		if (g == request.n_resource_spans) {
 			seen[g] = spans[i]->resource;
-			request.resource_spans[request.n_resource_spans++] = reference_group(&arena, seen[g], n);
+			request.resource_spans[request.n_resource_spans++] =
+			    reference_group(&arena, seen[g], n);
 		}
 		ss = request.resource_spans[g]->scope_spans[0];
 		ss->spans[ss->n_spans++] = reference_span(&arena, spans[i]);

@@ -72,7 +72,7 @@ static inline ssize_t arena_read(void *ctx, uint64_t addr, void *buf, size_t n)
 static inline struct tracer_event *head(uint8_t kind, int32_t tid, size_t size)
 {
 	memset(record.bytes, 0, size + 8);
-	record.head = (struct tracer_event){ .size = TRACER_ALIGN8((uint32_t)size), .kind = kind, .tid = tid };
+	record.head = (struct tracer_event){.size = TRACER_ALIGN8((uint32_t)size), .kind = kind, .tid = tid};
 	record.head.time = record_time += 10;
 	return &record.head;
 }

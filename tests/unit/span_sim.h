@@ -216,7 +216,8 @@ static inline void sim_plain(struct sim *m, int tid, int nr, uint64_t start, uin
 	sim_call(m, &(struct sim_call){ .tid = tid, .nr = nr, .start = start, .end = end, .ret = ret });
 }
 
-static inline void sim_path(struct sim *m, int tid, uint64_t start, uint64_t end, const char *path, int flags, int64_t ret)
+static inline void sim_path(struct sim *m, int tid, uint64_t start, uint64_t end, const char *path, int flags,
+			    int64_t ret)
 {
 	sim_call(m, &(struct sim_call){ .tid = tid, .nr = SIM_OPENAT, .start = start, .end = end, .ret = ret,
 		.args = { (uint64_t)-100, 0x1000, (uint64_t)flags, 0 }, .cap_arg = 1, .cap = path,

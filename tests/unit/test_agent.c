@@ -249,7 +249,8 @@ static void same_captures(const struct tracer_ev_call *c)
 	memcpy(twin, c, base);
 	twin->head.size = base;
 	twin->ncaptures = 0;
-	capture_run(&control->plans[c->head.nr], &control->limits, &reader, 0, twin, control->bound[c->head.nr]);
+	capture_run(&control->plans[c->head.nr], &control->limits, &reader, 0, twin,
+		    control->bound[c->head.nr]);
 	ck_assert_uint_eq(twin->ncaptures, c->ncaptures);
 	ck_assert_uint_eq(twin->head.size, c->head.size);
 	ck_assert_mem_eq(room + base, (const uint8_t *)c + base, c->head.size - base);
@@ -452,7 +453,8 @@ END_TEST
 
 int main(void)
 {
-	return unit_run("agent", (const TTest *const[]){ plain_record, actions, strings, buffers, same_memory_for_both, wraps_and_counts,
-							 waits_when_full, drops_when_full,
-							 with_the_consumer, NULL });
+	return unit_run("agent",
+			(const TTest *const[]){plain_record, actions, strings, buffers, same_memory_for_both,
+					       wraps_and_counts, waits_when_full, drops_when_full,
+					       with_the_consumer, NULL});
 }

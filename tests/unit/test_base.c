@@ -225,7 +225,8 @@ START_TEST(parse_numbers)
 	ck_assert_int_eq(parse_u64("18446744073709551616", 0, UINT64_MAX, &v), -ERANGE);
 	ck_assert_int_eq(parse_u64("1025", 1, 1024, &v), -ERANGE);
 	ck_assert_int_eq(parse_u64("0", 1, 1024, &v), -ERANGE);
-	for (const char *const *bad = (const char *const[]){ "", " 1", "1 ", "-1", "+1", "0x10", "1k", "abc", NULL };
+	for (const char *const *bad =
+		 (const char *const[]){"", " 1", "1 ", "-1", "+1", "0x10", "1k", "abc", NULL};
 	     *bad; bad++)
 		ck_assert_msg(parse_u64(*bad, 0, UINT64_MAX, &v) == -EINVAL, "%s", *bad);
 	ck_assert_uint_eq(v, UINT64_MAX);
@@ -254,7 +255,8 @@ START_TEST(parse_durations)
 		ck_assert_msg(parse_duration(good[i].s, 1000000, &ns) == 0, "%s", good[i].s);
 		ck_assert_uint_eq(ns, good[i].ns);
 	}
-	for (const char *const *bad = (const char *const[]){ "", "s", ".5s", "1.s", "1 s", "-1s", "1d", "1e3", NULL };
+	for (const char *const *bad =
+		 (const char *const[]){"", "s", ".5s", "1.s", "1 s", "-1s", "1d", "1e3", NULL};
 	     *bad; bad++)
 		ck_assert_msg(parse_duration(*bad, 1, &ns) == -EINVAL, "%s", *bad);
 	ck_assert_int_eq(parse_duration("99999999999999999h", 1, &ns), -ERANGE);
@@ -300,7 +302,8 @@ START_TEST(utf8_all)
 	ck_assert(!utf8_valid("abcdefgh\x80", 9));
 	ck_assert(utf8_valid("abcdefghabc\xc3\xa9", 13));
 	ck_assert(utf8_valid("", 0));
-	/* one bad byte, one good character, at each place of each length: words, their overlap, what is shorter */
+	/* one bad byte, one good character, at each place of each length: words, their overlap, what is
+	 * shorter */
 	for (size_t n = 1; n <= 40; n++) {
 		for (size_t i = 0; i < n; i++) {
 			char text[42];

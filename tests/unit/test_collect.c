@@ -90,7 +90,8 @@ static int on_body(void *ctx, enum receiver_signal signal, const uint8_t *body, 
 	return n == 5 && memcmp(body, "hello", 5) == 0 ? 0 : -EBADMSG;
 }
 
-static long post(uint16_t port, const char *path, const char *type, const char *encoding, const void *body, size_t n)
+static long post(uint16_t port, const char *path, const char *type, const char *encoding, const void *body,
+		 size_t n)
 {
 	CURL *h = curl_easy_init();
 	struct curl_slist *hs = NULL;
@@ -148,7 +149,8 @@ START_TEST(receiver_answers_as_the_protocol_says)
 	ck_assert_int_eq(post(port, "/v1/traces", pb, NULL, "hello", 5), 200);
 	n = gzip("hello", 5, packed, sizeof(packed));
 	ck_assert_int_eq(post(port, "/v1/traces", pb, "gzip", packed, n), 200);
-	ck_assert_int_eq(post(port, "/v1/traces", "application/x-protobuf; charset=x", NULL, "hello", 5), 200);
+	ck_assert_int_eq(post(port, "/v1/traces", "application/x-protobuf; charset=x", NULL, "hello", 5),
+			 200);
 	ck_assert_int_eq(signal_of, RECEIVER_TRACES);
 	ck_assert_int_eq(post(port, "/v1/metrics", pb, NULL, "hello", 5), 200);
 	ck_assert_int_eq(signal_of, RECEIVER_METRICS);
@@ -190,7 +192,8 @@ static void make_request(void (*use)(const traces_request *req))
 	Opentelemetry__Proto__Trace__V1__Span *spans[] = { &sp };
 	Opentelemetry__Proto__Trace__V1__ScopeSpans ss = OPENTELEMETRY__PROTO__TRACE__V1__SCOPE_SPANS__INIT;
 	Opentelemetry__Proto__Trace__V1__ScopeSpans *sss[] = { &ss };
-	Opentelemetry__Proto__Trace__V1__ResourceSpans rs = OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT;
+	Opentelemetry__Proto__Trace__V1__ResourceSpans rs =
+	    OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT;
 	Opentelemetry__Proto__Trace__V1__ResourceSpans *rss[] = { &rs };
 	traces_request req = OPENTELEMETRY__PROTO__COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_REQUEST__INIT;
 	uint8_t trace[16] = { 0xab, 1 }, id[8] = { 0xcd };

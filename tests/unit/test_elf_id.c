@@ -104,7 +104,8 @@ START_TEST(mutated_images)
 		int fd;
 
 		for (int k = 0; k < 3; k++)
-			((uint8_t *)&im)[unit_random(&seed) % sizeof(im)] = (uint8_t)(unit_random(&seed) >> 20);
+			((uint8_t *)&im)[unit_random(&seed) % sizeof(im)] =
+			    (uint8_t)(unit_random(&seed) >> 20);
 		fd = put_file(&im, sizeof(im));
 		elf_id_read(fd, &id);
 		ck_assert_uint_le(id.build_id_len, ELF_BUILD_ID_MAX);

@@ -135,7 +135,8 @@ START_TEST(maps)
 	struct tracer_ev_map *m = (void *)mem.b;
 
 	memset(mem.b, 0, sizeof(mem.b));
-	m->head = (struct tracer_event){ .kind = TRACER_EV_MAP, .tid = 7, .size = TRACER_ALIGN8(sizeof(*m) + 9) };
+	m->head =
+	    (struct tracer_event){.kind = TRACER_EV_MAP, .tid = 7, .size = TRACER_ALIGN8(sizeof(*m) + 9)};
 	m->path_len = 9;
 	memcpy(m->text, "/lib/c.so", 9);
 	GOOD();

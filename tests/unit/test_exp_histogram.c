@@ -46,8 +46,8 @@ static bool bucket_right(const struct exp_histogram *h, const struct reference *
 
 static void expect_bucket(const struct exp_histogram *h, const struct reference *ref, uint32_t i)
 {
-	ck_assert_msg(bucket_right(h, ref, i), "scale %d bucket %d: %lu is wrong", h->scale, h->offset + (int32_t)i,
-		      (unsigned long)h->counts[i]);
+	ck_assert_msg(bucket_right(h, ref, i), "scale %d bucket %d: %lu is wrong", h->scale,
+		      h->offset + (int32_t)i, (unsigned long)h->counts[i]);
 }
 
 static void expect_exact(const struct exp_histogram *h, const struct reference *ref)

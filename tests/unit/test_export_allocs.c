@@ -56,7 +56,8 @@ static void local_free(struct span_exporter *base)
 static const struct span_exporter_ops local_ops = { .name = "local", .export = local_export, .free = local_free };
 
 /* No ck_assert in here: each allocates. */
-static void push(struct span_pool *pool, struct batch_processor *b, struct resource *res, size_t n, unsigned long *r)
+static void push(struct span_pool *pool, struct batch_processor *b, struct resource *res, size_t n,
+		 unsigned long *r)
 {
 	while (n--) {
 		struct span *s = span_pool_get(pool);

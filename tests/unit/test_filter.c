@@ -28,7 +28,8 @@ static void check_names(const struct filter *f, const char *spec, const char *na
 
 	snprintf(list, sizeof(list), "%s", names);
 	for (name = strtok_r(list, " ", &save); name; name = strtok_r(NULL, " ", &save))
-		ck_assert_msg(wants(f, name) == yes, "-e '%s' should %sselect %s", spec, yes ? "" : "not ", name);
+		ck_assert_msg(wants(f, name) == yes, "-e '%s' should %sselect %s", spec, yes ? "" : "not ",
+			      name);
 }
 
 START_TEST(selects)
@@ -81,7 +82,8 @@ START_TEST(selects)
 		char why[256] = "";
 
 		filter_init(&f);
-		ck_assert_msg(filter_parse(&f, rows[i].spec, why, sizeof(why)) == 0, "%s: %s", rows[i].spec, why);
+		ck_assert_msg(filter_parse(&f, rows[i].spec, why, sizeof(why)) == 0, "%s: %s", rows[i].spec,
+			      why);
 		check_names(&f, rows[i].spec, rows[i].yes, true);
 		check_names(&f, rows[i].spec, rows[i].no, false);
 	}
@@ -128,7 +130,8 @@ START_TEST(refuses)
 		filter_init(&f);
 		ck_assert_int_eq(filter_parse(&f, "trace=close", why, sizeof(why)), 0);
 		before = f;
-		ck_assert_msg(filter_parse(&f, rows[i].spec, why, sizeof(why)) == -TRACER_ERR_USAGE, "%s", rows[i].spec);
+		ck_assert_msg(filter_parse(&f, rows[i].spec, why, sizeof(why)) == -TRACER_ERR_USAGE, "%s",
+			      rows[i].spec);
 		ck_assert_msg(strstr(why, rows[i].part) != NULL, "%s: %s", rows[i].spec, why);
 		ck_assert_msg(!memcmp(&f, &before, sizeof(f)), "%s changed the filter", rows[i].spec);
 		ck_assert_int_eq(filter_parse(&f, rows[i].spec, NULL, 0), -TRACER_ERR_USAGE);

@@ -44,7 +44,8 @@ static void expect_bucket(uint64_t ns)
 	group_add(&g, 5, 5 + ns);
 	while (want < GROUP_BOUNDS && ns > group_bounds_ns[want])
 		want++;
-	ck_assert_msg(bucket_of(&g) == want, "%lu ns: bucket %u, not %u", (unsigned long)ns, bucket_of(&g), want);
+	ck_assert_msg(bucket_of(&g) == want, "%lu ns: bucket %u, not %u", (unsigned long)ns, bucket_of(&g),
+		      want);
 }
 
 START_TEST(buckets)
@@ -220,7 +221,8 @@ START_TEST(budget_small_and_none)
 	for (uint64_t n = 1; n < 200; n++) {
 		budget_init(&b, n, 0, 70, 20);
 		ck_assert_uint_eq(b.share[0].max_spans + b.share[1].max_spans + b.share[2].max_spans, n);
-		ck_assert_uint_ge(b.share[BUDGET_FRAME].max_spans, n < BUDGET_FRAME_MIN ? n : BUDGET_FRAME_MIN);
+		ck_assert_uint_ge(b.share[BUDGET_FRAME].max_spans,
+				  n < BUDGET_FRAME_MIN ? n : BUDGET_FRAME_MIN);
 		budget_init(&b, n, 0, 0, 0);
 		ck_assert_uint_eq(b.share[BUDGET_FRAME].max_spans, n);
 	}

@@ -132,7 +132,8 @@ START_TEST(far_branches)
 	uint8_t code[512];
 
 	for (unsigned n = 0; n < 20000; n++) {
-		uint64_t base = n & 1 ? 0x7f0012340000 : 0, lo = base + unit_random(&state) % 700, hi = lo + 1 + n % 9;
+		uint64_t base = n & 1 ? 0x7f0012340000 : 0, lo = base + unit_random(&state) % 700,
+			 hi = lo + 1 + n % 9;
 		size_t len = 1 + unit_random(&state) % sizeof(code);
 		bool expected;
 
@@ -224,7 +225,8 @@ static bool judge_flags(const struct insn *in, const cs_insn *ci)
 	bool ret = ci->id == X86_INS_RET || ci->id == X86_INS_RETF || ci->id == X86_INS_RETFQ;
 
 	return (!call || (in->flags & INSN_F_CALL)) && (!jump || (in->flags & INSN_F_JUMP)) &&
-	       (!ret || (in->flags & INSN_F_RET)) && (ci->id != X86_INS_SYSCALL || (in->flags & INSN_F_SYSCALL));
+	       (!ret || (in->flags & INSN_F_RET)) &&
+	       (ci->id != X86_INS_SYSCALL || (in->flags & INSN_F_SYSCALL));
 }
 
 static void judge_one(struct judge *j, const uint8_t *p, size_t n, size_t *len)
@@ -243,8 +245,9 @@ static void judge_one(struct judge *j, const uint8_t *p, size_t n, size_t *len)
 		j->refused++;
 	} else if (in.len != j->insn->size || !judge_flags(&in, j->insn)) {
 		if (!j->differ++)
-			snprintf(j->first, sizeof(j->first), "%02x %02x %02x %02x %02x %02x %02x %02x: %u, not %u (%.30s %.60s)",
-				 p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], in.len, j->insn->size,
+			snprintf(j->first, sizeof(j->first),
+				 "%02x %02x %02x %02x %02x %02x %02x %02x: %u, not %u (%.30s %.60s)", p[0],
+				 p[1], p[2], p[3], p[4], p[5], p[6], p[7], in.len, j->insn->size,
 				 j->insn->mnemonic, j->insn->op_str);
 	} else {
 		j->same++;

@@ -25,7 +25,8 @@ static struct metric_set *open_set(uint32_t max, bool explicit_buckets)
 
 static struct image image_of(uint32_t id, char *exe)
 {
-	return (struct image){ .id = id, .exe = exe, .exe_len = exe ? (uint32_t)strlen(exe) : 0, .comm = "comm" };
+	return (struct image){
+	    .id = id, .exe = exe, .exe_len = exe ? (uint32_t)strlen(exe) : 0, .comm = "comm"};
 }
 
 static void call_abi(struct metric_set *m, const struct image *img, int abi, int nr, int64_t ret, uint64_t ns)
@@ -42,7 +43,8 @@ static void call(struct metric_set *m, const struct image *img, const char *name
 	call_abi(m, img, TRACER_ABI_X86_64, syscall_number(TRACER_ABI_X86_64, name), ret, ns);
 }
 
-static const struct metric_series *find(const struct metric_set *m, const char *exec, const char *name, int err)
+static const struct metric_series *find(const struct metric_set *m, const char *exec, const char *name,
+					int err)
 {
 	const struct metric_series *s;
 	char buf[24];
@@ -174,7 +176,8 @@ START_TEST(random_calls)
 	memset(counts, 0, sizeof(counts));
 	memset(sums, 0, sizeof(sums));
 	for (unsigned i = 0; i < 100000; i++) {
-		unsigned x = unit_random(&seed) % 20, nr = unit_random(&seed) % 300, err = unit_random(&seed) % 4;
+		unsigned x = unit_random(&seed) % 20, nr = unit_random(&seed) % 300,
+			 err = unit_random(&seed) % 4;
 		uint64_t ns = unit_random(&seed) % 1000000;
 		struct image img = image_of(x + 1 + 256 * (i % 3), paths[x]);
 

@@ -54,7 +54,8 @@ START_TEST(table)
 	for (size_t i = 0; i < n; i++) {
 		char name[64];
 		ck_assert_msg(rows[i].name && rows[i].help && rows[i].group && rows[i].since, "row %zu", i);
-		ck_assert_msg(!letters[(uint8_t)rows[i].letter] || !rows[i].letter, "-%c twice", rows[i].letter);
+		ck_assert_msg(!letters[(uint8_t)rows[i].letter] || !rows[i].letter, "-%c twice",
+			      rows[i].letter);
 		letters[(uint8_t)rows[i].letter] = 1;
 		ck_assert_ptr_eq(tracer_option_lookup(rows[i].name), &rows[i]);
 		ck_assert_int_le(strlen(rows[i].help), 100);
@@ -116,7 +117,8 @@ START_TEST(ranges)
 	ck_assert_msg((r == 0) == values[_i].ok, "--%s %s: %d %s", values[_i].name, values[_i].value, r, why);
 	if (!r) {
 		ck_assert_uint_eq(tracer_option_lookup(values[_i].name)->type == TRACER_OPT_STRING, 0);
-		ck_assert_uint_eq(o->v[tracer_option_lookup(values[_i].name) - option_rows].num, values[_i].num);
+		ck_assert_uint_eq(o->v[tracer_option_lookup(values[_i].name) - option_rows].num,
+				  values[_i].num);
 	} else {
 		ck_assert_int_eq(r, -TRACER_ERR_USAGE);
 		ck_assert_ptr_nonnull(strstr(why, values[_i].name));

@@ -107,7 +107,8 @@ static void load(const char *name, const char *value)
 	char *envp[] = { text, NULL };
 
 	snprintf(text, sizeof(text), "%s=%s", name, value);
-	ck_assert_msg(tracer_options_load_environ(o, envp, warn, NULL, why, sizeof(why)) == 0, "%s: %s", text, why);
+	ck_assert_msg(tracer_options_load_environ(o, envp, warn, NULL, why, sizeof(why)) == 0, "%s: %s", text,
+		      why);
 	ck_assert_msg(tracer_options_check(o, warn, NULL, why, sizeof(why)) == 0, "%s: %s", text, why);
 }
 
@@ -154,7 +155,8 @@ START_TEST(bad)
 	show(table[_i].option, after, origin);
 	ck_assert_str_eq(before, after);
 	ck_assert_ptr_null(strstr(origin, "OTEL"));
-	ck_assert_msg(warnings == 1, "%s=%s: told %u times: %s", table[_i].name, table[_i].bad, warnings, warned);
+	ck_assert_msg(warnings == 1, "%s=%s: told %u times: %s", table[_i].name, table[_i].bad, warnings,
+		      warned);
 	ck_assert_ptr_nonnull(strstr(warned, table[_i].name));
 	ck_assert_ptr_nonnull(strstr(warned, "ignored"));
 }
@@ -177,7 +179,8 @@ START_TEST(complete)
 		if (r->otel && strncmp(r->otel, "OTEL_", 5) == 0)
 			ck_assert_msg(in_table(r->otel, r->name), "%s of --%s has no row", r->otel, r->name);
 		if (r->otel_traces)
-			ck_assert_msg(in_table(r->otel_traces, r->name), "%s of --%s has no row", r->otel_traces, r->name);
+			ck_assert_msg(in_table(r->otel_traces, r->name), "%s of --%s has no row",
+				      r->otel_traces, r->name);
 	}
 }
 END_TEST
@@ -193,8 +196,10 @@ static void load_all(char *const *envp)
 /* A bad value of one signal leaves the general one in force. */
 START_TEST(bad_signal_falls_back)
 {
-	char *envp[] = { (char *)"OTEL_EXPORTER_OTLP_ENDPOINT=http://g:1", (char *)"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=gopher://x",
-			 (char *)"OTEL_ATTRIBUTE_COUNT_LIMIT=7", (char *)"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=seven", NULL };
+	char *envp[] = {(char *)"OTEL_EXPORTER_OTLP_ENDPOINT=http://g:1",
+			(char *)"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=gopher://x",
+			(char *)"OTEL_ATTRIBUTE_COUNT_LIMIT=7",
+			(char *)"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=seven", NULL};
 
 	load_all(envp);
 	ck_assert_str_eq(option_str(o, OPT_OTLP_ENDPOINT), "http://g:1");

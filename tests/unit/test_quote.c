@@ -39,8 +39,8 @@ static void run_places(uint8_t c, bool bare)
 		for (size_t i = 0; i + 1 < n; i++) {
 			memset(bytes, 'a', n);
 			bytes[i] = c;
-			snprintf(want, sizeof(want), "%.*s%.*s%.*s", (int)i, "aaaaaaaaaaaaaaaaaaaaaaaaaa", (int)len, shown,
-				 (int)(n - i - 1), "aaaaaaaaaaaaaaaaaaaaaaaaaa");
+			snprintf(want, sizeof(want), "%.*s%.*s%.*s", (int)i, "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+				 (int)len, shown, (int)(n - i - 1), "aaaaaaaaaaaaaaaaaaaaaaaaaa");
 			strbuf_init_fixed(&sb, mem, sizeof(mem));
 			if (bare)
 				quote_format_bare(&sb, bytes, n);

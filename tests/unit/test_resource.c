@@ -121,7 +121,8 @@ START_TEST(host_from_files)
 	struct resource_host h;
 
 	ck_assert_ptr_nonnull(mkdtemp(root));
-	put_file(root, "/etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID='12'\n");
+	put_file(root, "/etc/os-release",
+		 "PRETTY_NAME=\"Debian GNU/Linux 12\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID='12'\n");
 	put_file(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
 	put_file(root, "/proc/stat", "cpu 1 2\nbtime 1700000000\n");
 	put_file(root, "/proc/self/cgroup", "0::/user.slice\n");
@@ -135,7 +136,8 @@ START_TEST(host_from_files)
 	ck_assert_uint_eq(h.boot_time, 1700000000);
 	ck_assert_uint_gt(strlen(h.name), 0);
 
-	put_file(root, "/proc/self/mountinfo", "1 2 8:1 /docker/containers/" ID64 "/hostname /etc/hostname rw\n");
+	put_file(root, "/proc/self/mountinfo",
+		 "1 2 8:1 /docker/containers/" ID64 "/hostname /etc/hostname rw\n");
 	resource_host_probe(&h, root);
 	ck_assert_str_eq(h.container, ID64);
 	ck_assert_str_eq(h.id, "");		/* the image's, not the host's */
@@ -201,7 +203,8 @@ START_TEST(built_with_precedence)
 	ck_assert_ptr_null(text_of(r, "host.id"));
 	resource_put(r);
 
-	run.attributes = "service.name=listed,host.name=mine,process.pid=1,telemetry.sdk.name=no,k8s.pod.name=p";
+	run.attributes =
+	    "service.name=listed,host.name=mine,process.pid=1,telemetry.sdk.name=no,k8s.pod.name=p";
 	r = build(&run);
 	ck_assert_str_eq(text_of(r, "service.name"), "listed");
 	ck_assert_str_eq(text_of(r, "host.name"), "mine");

@@ -192,7 +192,9 @@ START_TEST(shared_property)
 			if (open[k])
 				shared_fill(open[k], 5, (int32_t)id++, 1);
 		} else if (open[k]) {
-			uint8_t kind = r >> 30 & 3 ? TRACER_EV_CALL : r >> 32 & 1 ? TRACER_EV_ENTER : TRACER_EV_NONE;
+			uint8_t kind = r >> 30 & 3   ? TRACER_EV_CALL
+				       : r >> 32 & 1 ? TRACER_EV_ENTER
+						     : TRACER_EV_NONE;
 			uint32_t final = kind == TRACER_EV_NONE ? open[k]->size : CALL;
 
 			due[open[k]->nr] = kind;
@@ -351,7 +353,8 @@ START_TEST(shared_hostile_memory)
 		for (int i = 0; i < 2000; i++) {
 			unsigned long r = unit_random(&seed);
 			uint64_t at = r % (SIZE + TRACER_EVENT_MAX - 8) / (r >> 60 & 1 ? 1 : 256) / 8 * 8;
-			uint64_t w = (r >> 20 & 0x1f8) | (r >> 40 & 0xf) << 32 | (uint64_t)(r >> 50 & 1) << 48;
+			uint64_t w =
+			    (r >> 20 & 0x1f8) | (r >> 40 & 0xf) << 32 | (uint64_t)(r >> 50 & 1) << 48;
 			const struct tracer_event *ev;
 
 			memcpy(ring.data + at, &w, 8);

@@ -161,7 +161,7 @@ static void agent_wait(struct job *j)
 	j->full++;
 	__atomic_store_n(&j->h->waiting, 1, __ATOMIC_SEQ_CST);
 	if (head + 2 * CALL - __atomic_load_n(&j->h->tail, __ATOMIC_SEQ_CST) > j->h->size)
-		syscall(SYS_futex, &j->h->wake, FUTEX_WAIT, seen, &(struct timespec){ .tv_sec = 10 }, NULL, 0);
+		syscall(SYS_futex, &j->h->wake, FUTEX_WAIT, seen, &(struct timespec){.tv_sec = 10}, NULL, 0);
 }
 
 static struct tracer_event *agent_reserve(struct job *j, int32_t nr)
@@ -331,7 +331,8 @@ static void *bell_ringer(void *arg)
 	for (uint32_t i = 0; i < 2000; i++) {
 		struct tracer_ev_lost *ev = (void *)ring_reserve(b->ring, sizeof(*ev));
 
-		ev->head = (struct tracer_event){ .size = sizeof(*ev), .kind = TRACER_EV_LOST, .time = clock_mono_ns() };
+		ev->head = (struct tracer_event){
+		    .size = sizeof(*ev), .kind = TRACER_EV_LOST, .time = clock_mono_ns()};
 		ev->count = i;
 		ring_commit(b->ring, &ev->head);
 		ring_set_bell(b->s);
@@ -356,7 +357,8 @@ START_TEST(bell_is_not_lost)
 	ck_assert_int_eq(pthread_create(&t, NULL, bell_ringer, &b), 0);
 	for (;;) {
 		ev = ring_set_next(b.s);
-		/* In this order: it is next() that lets go of closed rings, and nobody rings for the end again. */
+		/* In this order: it is next() that lets go of closed rings, and nobody rings for the end
+		 * again. */
 		if (!ev && ring_set_done(b.s))
 			break;
 		if (!ev) {

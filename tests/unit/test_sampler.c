@@ -31,7 +31,8 @@ START_TEST(parents)
 		struct trace_context c = { .trace_id = { 1, 2, 3, [8] = 0x7f, 0xff }, .remote = parent > 0,
 					   .sampled = parent != 1 };
 		ck_assert_int_eq(sampler_check(&s, &c), kinds[_i].want[parent]);
-		ck_assert_int_eq(sampler_follows_parent(&s, &c), parent && kinds[_i].kind >= SAMPLER_PARENT_ALWAYS_ON);
+		ck_assert_int_eq(sampler_follows_parent(&s, &c),
+				 parent && kinds[_i].kind >= SAMPLER_PARENT_ALWAYS_ON);
 	}
 }
 END_TEST
@@ -103,7 +104,8 @@ START_TEST(ratio_texts)
 
 	ck_assert_msg(parse_ratio(texts[_i].text, &v) == texts[_i].result, "'%s'", texts[_i].text);
 	if (!texts[_i].result)
-		ck_assert_msg(fabs((double)v / (double)ONE - texts[_i].value) < 1e-12, "'%s'", texts[_i].text);
+		ck_assert_msg(fabs((double)v / (double)ONE - texts[_i].value) < 1e-12, "'%s'",
+			      texts[_i].text);
 }
 END_TEST
 

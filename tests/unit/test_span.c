@@ -41,7 +41,8 @@ START_TEST(values_come_back)
 	span_set_status(s, SPAN_ERROR, "No such file", 12);
 	span_add_name(s, SPAN_KEY_SYSCALL_NAME);
 	expect_text(s, s->name_off, s->name_len, "openat");
-	expect_text(s, span_lookup(s, SPAN_KEY_SYSCALL_NAME)->v.off, span_lookup(s, SPAN_KEY_SYSCALL_NAME)->len, "openat");
+	expect_text(s, span_lookup(s, SPAN_KEY_SYSCALL_NAME)->v.off,
+		    span_lookup(s, SPAN_KEY_SYSCALL_NAME)->len, "openat");
 	expect_text(s, s->message_off, s->message_len, "No such file");
 	const struct span_attr *a = span_lookup(s, SPAN_KEY_FILE_PATH);
 	ck_assert_int_eq(a->type, SPAN_STR);
@@ -355,8 +356,9 @@ END_TEST
 
 int main(void)
 {
-	return unit_run("span", (const TTest *const[]){ values_come_back, bad_utf8_is_contained, cut_at_a_code_point,
-		limits_are_counted, arrays, random_text_never_breaks_a_span, keys_are_distinct,
-		estimate_grows_with_content, estimate_follows_limits,
-		limits_cut_values_at_characters, limits_count_what_is_dropped, NULL });
+	return unit_run("span", (const TTest *const[]){
+				    values_come_back, bad_utf8_is_contained, cut_at_a_code_point,
+				    limits_are_counted, arrays, random_text_never_breaks_a_span,
+				    keys_are_distinct, estimate_grows_with_content, estimate_follows_limits,
+				    limits_cut_values_at_characters, limits_count_what_is_dropped, NULL});
 }

@@ -132,6 +132,6 @@ END_TEST
 
 int main(void)
 {
-	return unit_run("span_alloc", (const TTest *const[]){ full, auto_single, auto_folding, summary, NULL });
+	return unit_run("span_alloc", (const TTest *const[]){full, auto_single, auto_folding, summary, NULL});
 }
 #endif

@@ -63,7 +63,8 @@ static void run_tree(struct sim *m)
 	sim_exec(m, 6000, 20, "/usr/bin/make", "make");
 	sim_plain(m, 20, SIM_EXECVE, 5300, 6100, 0);
 	sim_plain(m, 20, SIM_GETPID, 6200, 6300, 20);
-	sim_call(m, &(struct sim_call){ .tid = 20, .nr = SIM_EXIT_GROUP, .start = 7000, .end = 7000, .enter = true });
+	sim_call(m, &(struct sim_call){
+			.tid = 20, .nr = SIM_EXIT_GROUP, .start = 7000, .end = 7000, .enter = true});
 	sim_exit(m, 7500, 20, 20, 2 << 8, 0);
 	sim_exec(m, 8000, 10, "/bin/ls", "ls");
 	sim_plain(m, 10, SIM_EXECVE, 7600, 8100, 0);
@@ -214,8 +215,10 @@ START_TEST(attributes_of_a_call)
 	begin(&m);
 	sim_path(&m, 10, 3000, 4000, "/etc/passwd", O_RDONLY | O_CLOEXEC, 3);
 	sim_plain(&m, 10, SIM_READ, 5000, 6000, 17);
-	sim_call(&m, &(struct sim_call){ .tid = 10, .nr = SIM_FUTEX, .start = 7000, .end = 7000, .enter = true });
-	sim_call(&m, &(struct sim_call){ .tid = 10, .nr = SIM_READ, .start = 7500, .end = 8000, .ret = 1, .args = { 3 } });
+	sim_call(&m,
+		 &(struct sim_call){.tid = 10, .nr = SIM_FUTEX, .start = 7000, .end = 7000, .enter = true});
+	sim_call(&m, &(struct sim_call){
+			 .tid = 10, .nr = SIM_READ, .start = 7500, .end = 8000, .ret = 1, .args = {3}});
 	sim_plain(&m, 10, 100000, 8000, 8100, -ENOSYS);
 	s = find(&m, SPAN_CALL, "openat", 0);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_NAME), "openat");
@@ -352,7 +355,8 @@ START_TEST(errors_policy)
 }
 END_TEST
 
-/* What spans begin with is kept for each number and thread: calls that share a place, threads in turn, a new name. */
+/* What spans begin with is kept for each number and thread: calls that share a place, threads in turn, a new
+ * name. */
 START_TEST(beginnings_are_not_mixed_up)
 {
 	const struct { int nr; const char *name; } calls[] = { { SIM_GETPID, "getpid" }, { SIM_GETPID + 64, "syslog" } };
@@ -417,7 +421,8 @@ START_TEST(hidden_calls_are_nobodys)
 
 	sim_init(&m, DETAIL_FULL);
 	begin(&m);
-	sim_call(&m, &(struct sim_call){ .tid = 10, .nr = SIM_GETPID, .start = 1, .end = 2, .flags = TRACER_EVF_HIDDEN });
+	sim_call(&m, &(struct sim_call){
+			 .tid = 10, .nr = SIM_GETPID, .start = 1, .end = 2, .flags = TRACER_EVF_HIDDEN});
 	span_builder_stats(m.b, &st);
 	ck_assert_uint_eq(st.calls, 0);
 	sim_plain(&m, 10, SIM_GETPID, 3, 4, 10);
@@ -520,7 +525,8 @@ START_TEST(mapped_files_of_an_image)
 	sim_finish(&m, 5000);
 	sh = sim_span(&m, m.nspans - 1);
 	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 1), "/lib/libc.so.6");
-	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, 1), "1717171717171717171717171717171717171717");
+	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, 1),
+			 "1717171717171717171717171717171717171717");
 	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 2), "/tmp/text");
 	ck_assert_str_eq(element(sh, SPAN_KEY_TRACER_MAPPED_BUILD_IDS, 2), "");
 	ck_assert_ptr_null(element(sh, SPAN_KEY_TRACER_MAPPED_FILES, 3));
@@ -565,7 +571,8 @@ START_TEST(split_traces_are_linked)
 	for (unsigned n = 0; n < 2; n++) {
 		part = find(&m, SPAN_PROCESS, "sh", n);
 		ck_assert(memcmp(part->trace_id, root->trace_id, 8) != 0);
-		ck_assert(memcmp(part->trace_id + 8, root->trace_id + 8, 8) == 0);	/* what samplers look at */
+		/* what samplers look at */
+		ck_assert(memcmp(part->trace_id + 8, root->trace_id + 8, 8) == 0);
 		ck_assert_uint_eq(part->link.flags, 0x100u | m.cfg.context.trace_flags);
 		ck_assert(part->has_link && !memcmp(part->link.trace_id, root->trace_id, 16) &&
 			  !memcmp(part->link.span_id, root->span_id, 8));

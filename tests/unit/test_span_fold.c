@@ -109,8 +109,8 @@ static void expect_order(const struct sim *m)
 		ck_assert_uint_ge(s->end_ns, s->start_ns);
 		ck_assert(utf8_valid(s->text + s->name_off, s->name_len));
 		if (before)
-			ck_assert_msg(s->end_ns >= before->end_ns, "span %zu of type %d ends before its predecessor", i,
-				      s->type);
+			ck_assert_msg(s->end_ns >= before->end_ns,
+				      "span %zu of type %d ends before its predecessor", i, s->type);
 		ck_assert_int_eq(hash_put(&last, k, (void *)(uintptr_t)s), 0);
 	}
 	hash_fini(&last);
@@ -307,8 +307,9 @@ START_TEST(waiting_is_not_slow)
 	ck_assert_uint_eq(count_calls(&m, "read"), 0);
 	/* The same time in a read of a file is slow. */
 	sim_path(&m, 10, t, t + 10, "/data", O_RDONLY, 7);
-	sim_call(&m, &(struct sim_call){ .tid = 10, .nr = SIM_READ, .start = t + 10, .end = t + SIM_NS_S, .ret = 1,
-		.args = { 7 } });
+	sim_call(&m,
+		 &(struct sim_call){
+		     .tid = 10, .nr = SIM_READ, .start = t + 10, .end = t + SIM_NS_S, .ret = 1, .args = {7}});
 	end(&m, t + 2 * SIM_NS_S);
 	ck_assert_uint_eq(count_calls(&m, "futex"), 0);
 	ck_assert_uint_eq(count_calls(&m, "read"), 1);
@@ -337,7 +338,8 @@ START_TEST(an_error_once)
 	for (unsigned n = 0; n < 3; n++) {
 		const struct span *s = find(&m, SPAN_SUMMARY, "openat", n);
 
-		ck_assert_int_eq(s->status, int_of(s, SPAN_KEY_SYSCALL_ERRNO) == ENOENT ? SPAN_UNSET : SPAN_ERROR);
+		ck_assert_int_eq(s->status,
+				 int_of(s, SPAN_KEY_SYSCALL_ERRNO) == ENOENT ? SPAN_UNSET : SPAN_ERROR);
 	}
 	sim_fini(&m);
 }
@@ -496,7 +498,8 @@ START_TEST(summaries_of_own_processes_are_shared)
 		sim_task(&m, t, pid, pid, 10, 0);
 		sim_exec(&m, t + 100, pid, i % 2 ? "/bin/cc" : "/bin/as", "x");
 		for (int nr = 0; nr < 40; nr++)
-			sim_plain(&m, pid, 100 + nr, t + 200 + 20u * (unsigned)nr, t + 210 + 20u * (unsigned)nr, 0);
+			sim_plain(&m, pid, 100 + nr, t + 200 + 20u * (unsigned)nr,
+				  t + 210 + 20u * (unsigned)nr, 0);
 		t += 2000;
 	}
 	/* The youngest first: the oldest is not the one that opens the shared span. */
@@ -554,8 +557,8 @@ static unsigned roll(struct dice *d, unsigned n)
 
 static void random_call(struct sim *m, struct dice *d, int tid)
 {
-	static const int nrs[] = { SIM_READ, SIM_WRITE, SIM_CLOSE, SIM_GETPID, SIM_FUTEX, SIM_FSYNC, SIM_OPENAT, 7, 16,
-				   72, 100000 };
+	static const int nrs[] = {SIM_READ,   SIM_WRITE, SIM_CLOSE, SIM_GETPID, SIM_FUTEX, SIM_FSYNC,
+				  SIM_OPENAT, 7,	 16,	    72,		100000};
 	static const int errs[] = { ENOENT, EACCES, EINTR, EAGAIN, EIO, EBADF };
 	int nr = nrs[roll(d, sizeof(nrs) / sizeof(nrs[0]))];
 	uint64_t ns = roll(d, 50) ? roll(d, 3000) : (uint64_t)roll(d, 20000000);

@@ -42,8 +42,8 @@ START_TEST(quantiles)
 			uint64_t got = histogram_quantile(&h, q[k]);
 			uint64_t off = got > v[at] ? got - v[at] : v[at] - got;
 
-			ck_assert_msg((double)off <= (double)v[at] / (1 << HIST_SUB), "q %g: %lu for %lu", q[k],
-				      (unsigned long)got, (unsigned long)v[at]);
+			ck_assert_msg((double)off <= (double)v[at] / (1 << HIST_SUB), "q %g: %lu for %lu",
+				      q[k], (unsigned long)got, (unsigned long)v[at]);
 		}
 	}
 }
@@ -138,9 +138,10 @@ START_TEST(text)
 	ck_assert_int_eq(summary_set_columns(s, "calls,name"), 0);
 	summary_add_raw(s, TRACER_ABI_I386, 3, false, 5);
 	summary_format(s, "calls", &out);
-	ck_assert_str_eq(out.p, "    calls syscall\n--------- ----------------\n      100 read\n       10 write\n"
-				"        1 exit_group\n        1 read (i386)\n--------- ----------------\n"
-				"      112 total\n");
+	ck_assert_str_eq(out.p,
+			 "    calls syscall\n--------- ----------------\n      100 read\n       10 write\n"
+			 "        1 exit_group\n        1 read (i386)\n--------- ----------------\n"
+			 "      112 total\n");
 	strbuf_fini(&out);
 	summary_free(s);
 }

@@ -28,7 +28,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *ctx)
 		if (p->p_type != PT_LOAD || w->addr - info->dlpi_addr - p->p_vaddr >= p->p_memsz)
 			continue;
 		w->base = info->dlpi_addr;
-		snprintf(w->path, sizeof(w->path), "%s", info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe");
+		snprintf(w->path, sizeof(w->path), "%s",
+			 info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe");
 		return 1;
 	}
 	return 0;

@@ -579,7 +579,8 @@ START_TEST(random_lives)
 	setup();
 	for (int i = 0; i < 20000; i++) {
 		unsigned long r = unit_random(&seed);
-		int tid = 1 + (int)(r >> 8 & 31), other = 1 + (int)(r >> 16 & 31), pid = 1 + (int)(r >> 24 & 31);
+		int tid = 1 + (int)(r >> 8 & 31), other = 1 + (int)(r >> 16 & 31),
+		    pid = 1 + (int)(r >> 24 & 31);
 		uint64_t flags = (r >> 32 & 1 ? CLONE_FILES : 0) | (r >> 33 & 1 ? CLONE_FS : 0);
 		const struct tracer_event *ev;
 
