@@ -18,6 +18,7 @@
 #include "export/grpc.h"
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
+#include "session/otlp_options.h"
 #include "syscalls/syscalls.h"
 
 static const struct metric_desc call_duration = { "syscall.duration", "s", "Time that system calls took." };

@@ -45,6 +45,28 @@ static inline const struct span *sim_span(const struct sim *m, size_t i)
 	return (const struct span *)m->spans[i];
 }
 
+/* The value of a number or a truth; INT64_MIN: the span has none. */
+static inline int64_t sim_int(const struct span *s, enum span_key k)
+{
+	const struct span_attr *a = span_lookup(s, k);
+
+	return a ? a->v.i : INT64_MIN;
+}
+
+static inline bool sim_named(const struct span *s, const char *name)
+{
+	return s->name_len == strlen(name) && !memcmp(s->text + s->name_off, name, s->name_len);
+}
+
+/* The n-th span of a type and name, from 0; NULL: there are fewer. */
+static inline const struct span *sim_find(const struct sim *m, enum span_type type, const char *name, unsigned n)
+{
+	for (size_t i = 0; i < m->nspans; i++)
+		if (sim_span(m, i)->type == type && sim_named(sim_span(m, i), name) && n-- == 0)
+			return sim_span(m, i);
+	return NULL;
+}
+
 static inline void sim_emit(void *ctx, struct span *s)
 {
 	struct sim *m = ctx;

@@ -24,26 +24,14 @@ static const char *text_of(const struct span *s, enum span_key k)
 	return buf[turn];
 }
 
-static int64_t int_of(const struct span *s, enum span_key k)
-{
-	const struct span_attr *a = span_lookup(s, k);
-
-	return a ? a->v.i : INT64_MIN;
-}
-
-static bool named(const struct span *s, const char *name)
-{
-	return s->name_len == strlen(name) && !memcmp(s->text + s->name_off, name, s->name_len);
-}
-
-/* The n-th span of a type and name. */
+/* One that has to be there. */
 static const struct span *find(const struct sim *m, enum span_type type, const char *name, unsigned n)
 {
-	for (size_t i = 0; i < m->nspans; i++)
-		if (sim_span(m, i)->type == type && named(sim_span(m, i), name) && n-- == 0)
-			return sim_span(m, i);
-	ck_abort_msg("no span of type %d named %s", type, name);
-	return NULL;
+	const struct span *s = sim_find(m, type, name, n);
+
+	if (!s)
+		ck_abort_msg("no span of type %d named %s", type, name);
+	return s;
 }
 
 static bool child_of(const struct span *s, const struct span *parent)
@@ -83,7 +71,7 @@ START_TEST(tree)
 	run_tree(&m);
 	root = sim_span(&m, m.nspans - 1);
 	ck_assert_int_eq(root->type, SPAN_ROOT);
-	ck_assert(named(root, "sh"));
+	ck_assert(sim_named(root, "sh"));
 	ck_assert(!memcmp(root->span_id, m.cfg.root_span_id, 8));
 	ck_assert(!memcmp(root->trace_id, m.cfg.context.trace_id, 16));
 	ck_assert(!memcmp(root->parent_id, (uint8_t[8]){ 0 }, 8));
@@ -105,11 +93,11 @@ START_TEST(tree)
 	ck_assert(child_of(make, root));	/* beside its first image, under the forker's */
 	ck_assert(child_of(find(&m, SPAN_CALL, "getpid", 0), make));
 	ck_assert(child_of(find(&m, SPAN_CALL, "exit_group", 0), make));
-	ck_assert_int_eq(int_of(make, SPAN_KEY_PROCESS_EXIT_CODE), 2);
+	ck_assert_int_eq(sim_int(make, SPAN_KEY_PROCESS_EXIT_CODE), 2);
 	ck_assert_str_eq(text_of(make, SPAN_KEY_ERROR_TYPE), "2");
 	ck_assert_int_eq(make->status, SPAN_ERROR);
-	ck_assert_int_eq(int_of(make, SPAN_KEY_TRACER_CALLS), 2);
-	ck_assert_int_eq(int_of(make, SPAN_KEY_PROCESS_PID), 20);
+	ck_assert_int_eq(sim_int(make, SPAN_KEY_TRACER_CALLS), 2);
+	ck_assert_int_eq(sim_int(make, SPAN_KEY_PROCESS_PID), 20);
 	ck_assert_uint_eq(make->start_ns, SIM_EPOCH + 6000);
 	ck_assert_uint_eq(make->end_ns, SIM_EPOCH + 7500);
 
@@ -120,12 +108,12 @@ START_TEST(tree)
 
 	ck_assert_str_eq(text_of(root, SPAN_KEY_TRACER_EXIT_SIGNAL), "SIGSEGV");
 	ck_assert_str_eq(text_of(root, SPAN_KEY_ERROR_TYPE), "SIGSEGV");
-	ck_assert_int_eq(int_of(root, SPAN_KEY_PROCESS_EXIT_CODE), INT64_MIN);
-	ck_assert_int_eq(int_of(root, SPAN_KEY_TRACER_CALLS), 8);
-	ck_assert_int_eq(int_of(root, SPAN_KEY_TRACER_RECORDED), 8);
-	ck_assert_int_eq(int_of(root, SPAN_KEY_TRACER_FOLDED), 0);
-	ck_assert_int_eq(int_of(root, SPAN_KEY_TRACER_LOST), 2);
-	ck_assert_int_eq(int_of(root, SPAN_KEY_TRACER_PROCESSES), 2);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_PROCESS_EXIT_CODE), INT64_MIN);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_TRACER_CALLS), 8);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_TRACER_RECORDED), 8);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_TRACER_FOLDED), 0);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_TRACER_LOST), 2);
+	ck_assert_int_eq(sim_int(root, SPAN_KEY_TRACER_PROCESSES), 2);
 	ck_assert_str_eq(text_of(root, SPAN_KEY_TRACER_DETAIL), "full");
 	ck_assert_uint_eq(m.emitted[SPAN_PROCESS], 3);
 	ck_assert_uint_eq(m.emitted[SPAN_CALL], 8);
@@ -148,8 +136,8 @@ START_TEST(one_resource_an_image_one_service_a_run)
 		const char *exe = m.exe[i];
 
 		if (s->type == SPAN_PROCESS || s->type == SPAN_ROOT)
-			ck_assert(named(s, exe));
-		if (s->type == SPAN_CALL && named(s, "openat"))
+			ck_assert(sim_named(s, exe));
+		if (s->type == SPAN_CALL && sim_named(s, "openat"))
 			ck_assert_str_eq(exe, "sh");
 	}
 	span_pool_stats(m.pool, &st);
@@ -222,11 +210,11 @@ START_TEST(attributes_of_a_call)
 	sim_plain(&m, 10, 100000, 8000, 8100, -ENOSYS);
 	s = find(&m, SPAN_CALL, "openat", 0);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_NAME), "openat");
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_NUMBER), SIM_OPENAT);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_NUMBER), SIM_OPENAT);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_ABI), "x86_64");
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_RETURN_VALUE), 3);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_RETURN_VALUE), 3);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_FILE_PATH), "/etc/passwd");
-	ck_assert_int_eq(int_of(s, SPAN_KEY_THREAD_ID), 10);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_THREAD_ID), 10);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_THREAD_NAME), "sh");
 	ck_assert_uint_eq(s->start_ns, SIM_EPOCH + 3000);
 	ck_assert_uint_eq(s->end_ns, SIM_EPOCH + 4000);
@@ -236,15 +224,15 @@ START_TEST(attributes_of_a_call)
 	ck_assert_ptr_nonnull(a);
 	ck_assert_ptr_nonnull(memmem(s->text + a->v.off, a->len, "O_RDONLY|O_CLOEXEC", 18));
 	s = find(&m, SPAN_CALL, "read", 0);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_BYTES), 17);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_BYTES), 17);
 	s = find(&m, SPAN_CALL, "futex", 0);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_UNFINISHED), 1);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_UNFINISHED), 1);
 	ck_assert_ptr_null(span_lookup(s, SPAN_KEY_SYSCALL_RETURN_VALUE));
 	s = find(&m, SPAN_CALL, "read", 1);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_FD), 3);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_FD), 3);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_FD_TARGET), "/etc/passwd");
 	s = find(&m, SPAN_CALL, "syscall_0x186a0", 0);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_ERRNO), ENOSYS);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_ERRNO), ENOSYS);
 	sim_fini(&m);
 }
 END_TEST
@@ -262,7 +250,7 @@ START_TEST(peer_of_a_connect)
 		.args = { 5, 0x2000, sizeof(in) }, .cap_arg = 1, .cap = &in, .cap_len = sizeof(in) });
 	s = find(&m, SPAN_CALL, "connect", 0);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_NETWORK_PEER_ADDRESS), "127.0.0.1");
-	ck_assert_int_eq(int_of(s, SPAN_KEY_NETWORK_PEER_PORT), 443);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_NETWORK_PEER_PORT), 443);
 	ck_assert_str_eq(text_of(s, SPAN_KEY_NETWORK_TYPE), "ipv4");
 	sim_fini(&m);
 }
@@ -348,7 +336,7 @@ START_TEST(errors_policy)
 		sim_path(&m, 10, 3000, 4000, "/x", rows[i].flags, -rows[i].err);
 		s = find(&m, SPAN_CALL, "openat", 0);
 		ck_assert_msg(s->status == rows[i].want, "row %zu", i);
-		ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_ERRNO), rows[i].err);
+		ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_ERRNO), rows[i].err);
 		ck_assert_int_eq(span_lookup(s, SPAN_KEY_ERROR_TYPE) != NULL, rows[i].want == SPAN_ERROR);
 		sim_fini(&m);
 	}
@@ -373,12 +361,12 @@ START_TEST(beginnings_are_not_mixed_up)
 	for (unsigned i = 0, k = 0; i < 25; k++) {
 		const struct span *s = sim_span(&m, k);
 
-		if (s->type != SPAN_CALL || named(s, "execve"))
+		if (s->type != SPAN_CALL || sim_named(s, "execve"))
 			continue;
-		ck_assert(named(s, calls[i == 24 ? 0 : i / 2 & 1].name));
+		ck_assert(sim_named(s, calls[i == 24 ? 0 : i / 2 & 1].name));
 		ck_assert_str_eq(text_of(s, SPAN_KEY_SYSCALL_NAME), calls[i == 24 ? 0 : i / 2 & 1].name);
-		ck_assert_int_eq(int_of(s, SPAN_KEY_SYSCALL_NUMBER), calls[i == 24 ? 0 : i / 2 & 1].nr);
-		ck_assert_int_eq(int_of(s, SPAN_KEY_THREAD_ID), i == 24 || i & 1 ? 20 : 10);
+		ck_assert_int_eq(sim_int(s, SPAN_KEY_SYSCALL_NUMBER), calls[i == 24 ? 0 : i / 2 & 1].nr);
+		ck_assert_int_eq(sim_int(s, SPAN_KEY_THREAD_ID), i == 24 || i & 1 ? 20 : 10);
 		if (i == 24)
 			ck_assert_str_eq(text_of(s, SPAN_KEY_THREAD_NAME), "make");
 		else
@@ -577,7 +565,7 @@ START_TEST(split_traces_are_linked)
 		ck_assert(part->has_link && !memcmp(part->link.trace_id, root->trace_id, 16) &&
 			  !memcmp(part->link.span_id, root->span_id, 8));
 		ck_assert(!memcmp(part->parent_id, (uint8_t[8]){ 0 }, 8));
-		ck_assert_int_eq(int_of(part, SPAN_KEY_TRACER_CONTINUED), 1);
+		ck_assert_int_eq(sim_int(part, SPAN_KEY_TRACER_CONTINUED), 1);
 	}
 	/* Every call hangs under a span of its own trace. */
 	ck_assert(child_of(find(&m, SPAN_CALL, "getpid", 0), root));

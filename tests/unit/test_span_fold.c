@@ -20,31 +20,11 @@ static struct span_builder_stats stats_of(const struct sim *m)
 	return st;
 }
 
-static int64_t int_of(const struct span *s, enum span_key k)
-{
-	const struct span_attr *a = span_lookup(s, k);
-
-	return a ? a->v.i : INT64_MIN;
-}
-
-static bool named(const struct span *s, const char *name)
-{
-	return s->name_len == strlen(name) && !memcmp(s->text + s->name_off, name, s->name_len);
-}
-
-static const struct span *find(const struct sim *m, enum span_type type, const char *name, unsigned n)
-{
-	for (size_t i = 0; i < m->nspans; i++)
-		if (sim_span(m, i)->type == type && named(sim_span(m, i), name) && n-- == 0)
-			return sim_span(m, i);
-	return NULL;
-}
-
 static unsigned count_calls(const struct sim *m, const char *name)
 {
 	unsigned n = 0;
 
-	while (find(m, SPAN_CALL, name, n))
+	while (sim_find(m, SPAN_CALL, name, n))
 		n++;
 	return n;
 }
@@ -132,10 +112,10 @@ static void expect_histograms(const struct sim *m)
 			ck_assert_int_ge(v, prev);
 			prev = v;
 		}
-		ck_assert_int_eq(v, int_of(s, SPAN_KEY_AGG_SPAN_COUNT));
-		ck_assert_int_le(int_of(s, SPAN_KEY_AGG_MIN_NS), int_of(s, SPAN_KEY_AGG_AVG_NS));
-		ck_assert_int_le(int_of(s, SPAN_KEY_AGG_AVG_NS), int_of(s, SPAN_KEY_AGG_MAX_NS));
-		ck_assert_int_eq(int_of(s, SPAN_KEY_AGG_IS_SUMMARY), 1);
+		ck_assert_int_eq(v, sim_int(s, SPAN_KEY_AGG_SPAN_COUNT));
+		ck_assert_int_le(sim_int(s, SPAN_KEY_AGG_MIN_NS), sim_int(s, SPAN_KEY_AGG_AVG_NS));
+		ck_assert_int_le(sim_int(s, SPAN_KEY_AGG_AVG_NS), sim_int(s, SPAN_KEY_AGG_MAX_NS));
+		ck_assert_int_eq(sim_int(s, SPAN_KEY_AGG_IS_SUMMARY), 1);
 	}
 }
 
@@ -207,11 +187,11 @@ START_TEST(auto_folds_what_is_too_much)
 	ck_assert_uint_eq(stats_of(&m).single, 7000);
 	ck_assert_uint_eq(stats_of(&m).folded, 43000);
 	ck_assert_uint_eq(m.emitted[SPAN_SUMMARY], 1);
-	s = find(&m, SPAN_SUMMARY, "getpid", 0);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_AGG_SPAN_COUNT), 43000);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_AGG_AVG_NS), 10);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_AGG_TOTAL_NS), 430000);
-	ck_assert_int_eq(int_of(s, SPAN_KEY_THREAD_ID), 10);
+	s = sim_find(&m, SPAN_SUMMARY, "getpid", 0);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_AGG_SPAN_COUNT), 43000);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_AGG_AVG_NS), 10);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_AGG_TOTAL_NS), 430000);
+	ck_assert_int_eq(sim_int(s, SPAN_KEY_THREAD_ID), 10);
 	ck_assert_uint_eq(s->start_ns, SIM_EPOCH + 3000 + 20 * 7000);
 	ck_assert_uint_eq(s->end_ns, SIM_EPOCH + 3010 + 20 * 49999);
 	sim_fini(&m);
@@ -276,13 +256,13 @@ START_TEST(slowest_survive)
 		bool found = false;
 
 		for (unsigned n = 0; n < 3; n++) {
-			const struct span *s = find(&m, SPAN_CALL, "fsync", n);
+			const struct span *s = sim_find(&m, SPAN_CALL, "fsync", n);
 
 			found |= s->end_ns - s->start_ns == want[k];
 		}
 		ck_assert(found);
 	}
-	ck_assert_int_eq(int_of(find(&m, SPAN_SUMMARY, "fsync", 0), SPAN_KEY_AGG_SPAN_COUNT), 2997);
+	ck_assert_int_eq(sim_int(sim_find(&m, SPAN_SUMMARY, "fsync", 0), SPAN_KEY_AGG_SPAN_COUNT), 2997);
 	sim_fini(&m);
 }
 END_TEST
@@ -336,10 +316,10 @@ START_TEST(an_error_once)
 	ck_assert_uint_eq(count_calls(&m, "openat"), 3);
 	ck_assert_uint_eq(m.emitted[SPAN_SUMMARY], 3);
 	for (unsigned n = 0; n < 3; n++) {
-		const struct span *s = find(&m, SPAN_SUMMARY, "openat", n);
+		const struct span *s = sim_find(&m, SPAN_SUMMARY, "openat", n);
 
 		ck_assert_int_eq(s->status,
-				 int_of(s, SPAN_KEY_SYSCALL_ERRNO) == ENOENT ? SPAN_UNSET : SPAN_ERROR);
+				 sim_int(s, SPAN_KEY_SYSCALL_ERRNO) == ENOENT ? SPAN_UNSET : SPAN_ERROR);
 	}
 	sim_fini(&m);
 }
@@ -377,7 +357,7 @@ START_TEST(summary_and_process_detail)
 		ck_assert_uint_eq(m.emitted[SPAN_SUMMARY], d == DETAIL_SUMMARY ? 2 : 0);
 		ck_assert_uint_eq(m.emitted[SPAN_ROOT], 1);
 		ck_assert_uint_eq(stats_of(&m).folded, 71);
-		ck_assert_int_eq(int_of(sim_span(&m, m.nspans - 1), SPAN_KEY_TRACER_CALLS), 71);
+		ck_assert_int_eq(sim_int(sim_span(&m, m.nspans - 1), SPAN_KEY_TRACER_CALLS), 71);
 		sim_fini(&m);
 	}
 }
@@ -434,7 +414,7 @@ static void check_processes(const struct sim *m)
 		if (p->type != SPAN_PROCESS)
 			continue;
 		if (span_lookup(p, SPAN_KEY_AGG_SPAN_COUNT))
-			ck_assert_int_gt(int_of(p, SPAN_KEY_AGG_SPAN_COUNT), 0);
+			ck_assert_int_gt(sim_int(p, SPAN_KEY_AGG_SPAN_COUNT), 0);
 		for (size_t k = 0; k < m->nspans; k++)
 			if (!memcmp(sim_span(m, k)->parent_id, p->span_id, 8))
 				ck_assert_uint_ge(sim_span(m, k)->start_ns, p->start_ns);
@@ -471,9 +451,9 @@ START_TEST(many_processes_fold_by_executable)
 	ck_assert_uint_eq(stats_of(&m).traces, 1);
 	ck_assert_uint_gt(m.emitted[SPAN_PROCESS], 300);
 	ck_assert_uint_lt(m.emitted[SPAN_PROCESS], 600);
-	for (unsigned n = 0; (s = find(&m, SPAN_PROCESS, "cc", n)); n++)
+	for (unsigned n = 0; (s = sim_find(&m, SPAN_PROCESS, "cc", n)); n++)
 		if (span_lookup(s, SPAN_KEY_AGG_SPAN_COUNT))
-			lives += int_of(s, SPAN_KEY_AGG_SPAN_COUNT);
+			lives += sim_int(s, SPAN_KEY_AGG_SPAN_COUNT);
 		else
 			lives++;
 	ck_assert_int_eq(lives, 5000 / 3 + 1);
@@ -509,7 +489,7 @@ START_TEST(summaries_of_own_processes_are_shared)
 	check_processes(&m);
 	for (unsigned k = 0; k < m.nspans; k++) {
 		s = sim_span(&m, k);
-		bare += s->type == SPAN_PROCESS && int_of(s, SPAN_KEY_TRACER_CALLS) == 0;
+		bare += s->type == SPAN_PROCESS && sim_int(s, SPAN_KEY_TRACER_CALLS) == 0;
 	}
 	ck_assert_uint_gt(bare, 0);
 	sim_fini(&m);
