@@ -356,8 +356,3 @@ uint64_t clock_map_real(const struct clock_map *m, uint64_t ticks)
 {
 	return clock_map_mono(m, ticks) + (uint64_t)m->real_offset_ns;
 }
-
-uint64_t clock_map_span(const struct clock_map *m, uint64_t ticks)
-{
-	return scale(ticks, m->rate);
-}

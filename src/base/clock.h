@@ -61,7 +61,5 @@ void clock_map_add(struct clock_map *m, uint64_t ticks, uint64_t mono_ns);
 /* Monotone: a later tick never gets an earlier time. */
 uint64_t clock_map_mono(const struct clock_map *m, uint64_t ticks);
 uint64_t clock_map_real(const struct clock_map *m, uint64_t ticks);
-/* Length of a span of ticks that is not tied to a moment (time waited, say). */
-uint64_t clock_map_span(const struct clock_map *m, uint64_t ticks);
 
 #endif

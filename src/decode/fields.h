@@ -69,8 +69,7 @@ void layout_format(struct strbuf *out, const struct layout *l, const uint8_t *p,
 
 /* Rows: kind of argument -> layout, NULL where it has none. */
 const struct layout *layout_lookup(unsigned kind);
-extern const struct layout layout_timespec, layout_timespec64, layout_timeval, layout_rusage, layout_flock,
-    layout_flock64, layout_stat, layout_stat_dev, layout_stat64, layout_stat64_dev, layout_winsize,
-    layout_rlimit64;
+extern const struct layout layout_timespec, layout_timespec64, layout_timeval, layout_flock, layout_flock64,
+    layout_stat, layout_stat_dev, layout_stat64, layout_stat64_dev, layout_winsize;
 
 #endif

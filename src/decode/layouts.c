@@ -200,11 +200,11 @@ static const struct field fields_rusage[] = {
 	WF("ru_msgsnd", FT_UINT, 13, V), WF("ru_msgrcv", FT_UINT, 14, V), WF("ru_nsignals", FT_UINT, 15, V),
 	WF("ru_nvcsw", FT_UINT, 16, V), WF("ru_nivcsw", FT_UINT, 17, V),
 };
-LAYOUT(rusage, 144, 72);
+STATIC_LAYOUT(rusage, 144, 72);
 static const struct field fields_rlimit[] = { W("rlim_cur", FT_RLIM, 0), W("rlim_max", FT_RLIM, 1) };
 STATIC_LAYOUT(rlimit, 16, 8);
 static const struct field fields_rlimit64[] = { S("rlim_cur", FT_RLIM, 0, 8), S("rlim_max", FT_RLIM, 8, 8) };
-LAYOUT(rlimit64, 16, 16);
+STATIC_LAYOUT(rlimit64, 16, 16);
 static const struct field fields_sched_attr[] = {
 	S("size", FT_UINT, 0, 4), SX("sched_policy", FT_ENUM, 4, 4, xlat_sched_policy), S("sched_flags", FT_HEX, 8, 8),
 	S("sched_nice", FT_INT, 16, 4), S("sched_priority", FT_UINT, 20, 4), S("sched_runtime", FT_UINT, 24, 8),

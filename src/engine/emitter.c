@@ -112,11 +112,6 @@ void emitter_commit(struct emitter *e, struct tracer_event *ev)
 		ring_set_wake(e->rings);
 }
 
-void emitter_discard(struct emitter *e, struct tracer_event *ev)
-{
-	ring_discard(e->ring, ev);
-}
-
 void emitter_add_lost(struct emitter *e)
 {
 	lost_count(e, 1);

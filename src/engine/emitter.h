@@ -36,7 +36,6 @@ void emitter_fini(struct emitter *e);
 /* Room for a call's record of at most size bytes; NULL: none now. */
 struct tracer_event *emitter_reserve(struct emitter *e, uint32_t size);
 void emitter_commit(struct emitter *e, struct tracer_event *ev);
-void emitter_discard(struct emitter *e, struct tracer_event *ev);
 /* A call was not recorded because there was no room. */
 void emitter_add_lost(struct emitter *e);
 

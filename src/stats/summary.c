@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hash.h"
 #include "stats/histogram.h"
 #include "syscalls/syscalls.h"
 
@@ -115,16 +116,6 @@ void summary_add_raw(struct summary *s, int abi, int nr, bool error, uint64_t ns
 void summary_add_unfinished(struct summary *s, int abi, int nr)
 {
 	counter_of(s, abi, nr)->unfinished++;
-}
-
-void summary_add(struct summary *s, const struct call *c)
-{
-	const struct tracer_event *ev = &c->ev->head;
-
-	if (c->finished)
-		summary_add_raw(s, ev->abi, ev->nr, c->err != 0, c->end_ns - c->start_ns);
-	else
-		summary_add_unfinished(s, ev->abi, ev->nr);
 }
 
 /* ---- rows ---- */

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/strbuf.h"
-#include "decode/decode.h"
 
 struct summary;
 struct summary_row {
@@ -21,8 +20,7 @@ struct summary_row {
 
 int summary_new(struct summary **out);
 void summary_free(struct summary *s);
-void summary_add(struct summary *s, const struct call *c);
-/* Hot path: no struct call needed. */
+/* A call that returned, and the time that it took. */
 void summary_add_raw(struct summary *s, int abi, int nr, bool error, uint64_t ns);
 /* A call that never returned (exit): counted, but it has no time. */
 void summary_add_unfinished(struct summary *s, int abi, int nr);

@@ -42,11 +42,6 @@ int tracee_detach(pid_t tid, int sig)
 	return (int)request(PTRACE_DETACH, tid, 0, (unsigned long)sig);
 }
 
-int tracee_set_options(pid_t tid, unsigned long options)
-{
-	return (int)request(PTRACE_SETOPTIONS, tid, 0, options);
-}
-
 int tracee_call_load(pid_t tid, struct ptrace_syscall_info *info)
 {
 	return (int)request(PTRACE_GET_SYSCALL_INFO, tid, sizeof(*info), (unsigned long)info);
@@ -60,11 +55,6 @@ int tracee_message_load(pid_t tid, unsigned long *message)
 int tracee_siginfo_load(pid_t tid, siginfo_t *info)
 {
 	return (int)request(PTRACE_GETSIGINFO, tid, 0, (unsigned long)info);
-}
-
-int tracee_siginfo_set(pid_t tid, const siginfo_t *info)
-{
-	return (int)request(PTRACE_SETSIGINFO, tid, 0, (unsigned long)info);
 }
 
 int tracee_regs_load(pid_t tid, struct arch_regs *regs)

@@ -34,13 +34,11 @@ int tracee_interrupt(pid_t tid);
 int tracee_listen(pid_t tid);
 int tracee_resume(pid_t tid, enum tracee_resume how, int sig);
 int tracee_detach(pid_t tid, int sig);
-int tracee_set_options(pid_t tid, unsigned long options);
 
 /* Filled bytes of info (what PTRACE_GET_SYSCALL_INFO has to tell), or -errno. */
 int tracee_call_load(pid_t tid, struct ptrace_syscall_info *info);
 int tracee_message_load(pid_t tid, unsigned long *message);
 int tracee_siginfo_load(pid_t tid, siginfo_t *info);
-int tracee_siginfo_set(pid_t tid, const siginfo_t *info);
 int tracee_regs_load(pid_t tid, struct arch_regs *regs);
 int tracee_regs_set(pid_t tid, const struct arch_regs *regs);
 int tracee_mask_load(pid_t tid, uint64_t *mask);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <string.h>
+#include <tracer/event.h>
 #include "stats/histogram.h"
 #include "stats/summary.h"
 #include "unit.h"
