@@ -225,6 +225,14 @@ static int on_body(void *ctx, enum receiver_signal signal, const uint8_t *body, 
 	return signal == RECEIVER_METRICS ? take_metrics(ctx, body, n) : take_traces(ctx, body, n);
 }
 
+static int cannot_write(const char *name)
+{
+	int err = errno;
+
+	fprintf(stderr, "tracer collect: cannot write %s: %s\n", name, strerror(err));
+	return -err;
+}
+
 static int open_metrics(struct collector *c)
 {
 	if (!c->opt.metrics_output)
@@ -232,8 +240,7 @@ static int open_metrics(struct collector *c)
 	c->metrics_file = fopen(c->opt.metrics_output, "we");
 	if (c->metrics_file)
 		return 0;
-	fprintf(stderr, "tracer collect: cannot write %s: %s\n", c->opt.metrics_output, strerror(errno));
-	return -errno;
+	return cannot_write(c->opt.metrics_output);
 }
 
 static int open_output(struct collector *c)
@@ -248,22 +255,23 @@ static int open_output(struct collector *c)
 	c->file = fopen(c->opt.output, "we");
 	if (c->file)
 		return 0;
-	fprintf(stderr, "tracer collect: cannot write %s: %s\n", c->opt.output, strerror(errno));
-	return -errno;
+	return cannot_write(c->opt.output);
 }
 
 static int announce(const struct collector *c, const struct receiver *r)
 {
+	bool written;
 	FILE *f;
 
 	fprintf(stderr, "tracer collect: listening on http://%s:%u\n", c->opt.host, receiver_port(r));
 	if (!c->opt.port_file)
 		return 0;
 	f = fopen(c->opt.port_file, "we");
-	if (!f || fprintf(f, "%u\n", receiver_port(r)) < 0 || fclose(f) != 0) {
-		fprintf(stderr, "tracer collect: cannot write %s: %s\n", c->opt.port_file, strerror(errno));
-		return -errno;
-	}
+	if (!f)
+		return cannot_write(c->opt.port_file);
+	written = fprintf(f, "%u\n", receiver_port(r)) > 0;
+	if (fclose(f) != 0 || !written)
+		return cannot_write(c->opt.port_file);
 	return 0;
 }
 
