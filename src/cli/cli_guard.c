@@ -7,9 +7,9 @@
  * sends the child a SIGTERM, and the program is let go as after any other SIGTERM.  Main thread, before there
  * is a session.
  *
- * When the child is killed the program makes its calls itself from there on.  It sees that in a word where the
- * kernel replaces the child's number, and its kernel looks at one byte of that, which has to be 1 until then:
- * so the child is one whose number has a 1 in one of its two lower bytes (arena_watch()).
+ * When the child is killed the program makes its calls itself from there on.  It sees that in a word where
+ * the kernel replaces the child's number, and its kernel looks at one byte of that, which has to be 1 until
+ * then: so the child is one whose number has a 1 in one of its two lower bytes (arena_watch()).
  */
 #include "config.h"
 #include "cli.h"
