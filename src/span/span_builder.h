@@ -52,7 +52,8 @@ struct span_builder_config {
 struct span_builder_stats {
 	uint64_t calls, single, folded, dropped, folded_groups;
 	uint64_t begun, live;		/* process spans, ended or not; those that are not */
-	uint64_t orphans, remote;	/* of begun: without a parent, under TRACEPARENT's span; all others are under spans of ours */
+	/* of begun: without a parent, under TRACEPARENT's span; all others are under spans of ours */
+	uint64_t orphans, remote;
 	uint64_t process_spans, compute_spans, summary_spans, notable, traces, bytes;
 	uint64_t held;			/* of single: spans that wait for their turn */
 };
