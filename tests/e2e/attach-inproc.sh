@@ -72,6 +72,7 @@ while [ $rounds -lt 20 ]; do
 	[ $rounds != 6 ] || order f 100
 	[ $rounds != 7 ] || order x 100
 	[ $rounds != 8 ] || order s 100
+	[ $rounds != 9 ] || order l 50
 	attached=$("$fx/fx_text" $victim)
 	case $attached in
 	*"differ 0 "*) fail "round $rounds: nothing is patched: $attached" ;;
@@ -82,6 +83,7 @@ while [ $rounds -lt 20 ]; do
 	[ $status = 0 ] && pass || fail "round $rounds: status $status: $(cat "$dir/err")"
 	[ "$(told getpgid)" = $((calls - before)) ] && pass ||
 		fail "round $rounds: $((calls - before)) calls were made, $(told getpgid) were recorded"
+	[ $rounds != 9 ] || { [ "$(told setuid)" = 50 ] && pass || fail "round $rounds: $(told setuid) of 50 setuid"; }
 	none=$(stat_of 'calls without a stop')
 	[ "${none:-0}" -gt 1500 ] && pass || fail "round $rounds: calls without a stop: ${none:-?}"
 	before=$calls
