@@ -283,7 +283,7 @@ static void run_breaker_open(void *state, uint64_t n)
 
 	(void)state;
 	breaker_init(&b, 1);
-	breaker_add_failure(&b, 0, true);
+	breaker_add_failure(&b, 0, true, 0);
 	for (uint64_t i = 0; i < n; i++)
 		sum += breaker_check(&b, i & 1023);
 	bench_keep(&sum);
