@@ -89,7 +89,7 @@ static const char *strace_letter(int letter)
 		{ 'b', "children are left alone with --no-follow" },
 		{ 'd', "what tracer itself does is shown by --stats=all" },
 		{ 'D', "tracer is always the parent of what it starts" },
-		{ 'F', "children are followed as it is" },
+		{ 'F', "children are followed without it" },
 		{ 'I', "what signals do is in the manual page, SIGNALS" },
 		{ 'k', "call stacks are not recorded; -i shows where a call was made" },
 		{ 'O', "nothing is subtracted from times" },

@@ -54,14 +54,13 @@ static void signal_stop(struct supervisor *s, struct sup_task *t, int sig)
 {
 	siginfo_t info;
 
-	s->stats[ENGINE_STAT_SIGNAL_STOPS]++;
 	if (tracee_siginfo_load(t->base.tid, &info) < 0)
 		return;
 	if (start_stop(s, t, &info)) {
-		s->stats[ENGINE_STAT_SIGNAL_STOPS]--;	/* none of the program's */
 		sup_resume(s, t, 0);
 		return;
 	}
+	s->stats[ENGINE_STAT_SIGNAL_STOPS]++;
 	if (s->hooks && s->hooks->on_signal && s->hooks->on_signal(s, t, &info))
 		return;
 	sup_event_signal(s, t, sig, &info);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 #include <tracer/error.h>
 #include <tracer/version.h>
+#include "base/base64.h"
 #include "base/clock.h"
 #include "export/curl_api.h"
 
@@ -183,22 +184,6 @@ static int headers_append(struct http_transport *t, const char *line)
 	return 0;
 }
 
-static void base64_format(char *out, const char *text)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const uint8_t *p = (const uint8_t *)text;
-
-	for (size_t n = strlen(text), i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
-
-		*out++ = digits[v >> 18];
-		*out++ = digits[v >> 12 & 63];
-		*out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*out++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	*out = '\0';
-}
-
 /* gRPC metadata keys are lower case, and values of those that end in -bin go in base64; HTTP/1.1 does not mind.  An
  * empty value has to be written "name;" for libcurl, "name:" would remove the header. */
 static int add_header(void *ctx, const char *name, const char *value)
@@ -209,10 +194,10 @@ static int add_header(void *ctx, const char *name, const char *value)
 	int err;
 
 	if (c->grpc && n > 4 && strcasecmp(name + n - 4, "-bin") == 0) {
-		binary = malloc(strlen(value) / 3 * 4 + 5);
+		binary = malloc(BASE64_SIZE(strlen(value)) + 1);
 		if (!binary)
 			return -ENOMEM;
-		base64_format(binary, value);
+		*base64_format(binary, value, strlen(value)) = '\0';
 		value = binary;
 	}
 	err = asprintf(&line, *value ? "%s: %s" : "%s;", name, value) < 0 ? -ENOMEM : 0;

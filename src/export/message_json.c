@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/base64.h"
 #include "base/json_writer.h"
 
 #define KEY_LIMIT 64u
@@ -32,19 +33,9 @@ static void format_key(const char *name, char key[KEY_LIMIT])
 
 static void add_base64(struct json_writer *w, const char *key, const ProtobufCBinaryData *b)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = malloc(b->len / 3 * 4 + 5), *o = text;
+	char *text = malloc(BASE64_SIZE(b->len) + 1);
 
-	for (size_t i = 0; text && i < b->len; i += 3) {
-		uint32_t v = (uint32_t)b->data[i] << 16 | (i + 1 < b->len ? (uint32_t)b->data[i + 1] << 8 : 0) |
-			(i + 2 < b->len ? b->data[i + 2] : 0u);
-
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < b->len ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < b->len ? digits[v & 63] : '=';
-	}
-	json_add_str(w, key, text ? text : "", (size_t)(o - text));
+	json_add_str(w, key, text ? text : "", text ? (size_t)(base64_format(text, b->data, b->len) - text) : 0);
 	free(text);
 }
 

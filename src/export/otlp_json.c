@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tracer/version.h>
+#include "base/base64.h"
 #include "base/json_writer.h"
 #include "base/utf8.h"
 #include "export/otlp_encode.h"
@@ -156,19 +157,8 @@ static char *put_quoted(char *p, const char *s, size_t n)
 
 static char *put_base64(char *out, const char *text, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const uint8_t *p = (const uint8_t *)text;
-
 	*out++ = '"';
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-			(i + 2 < n ? p[i + 2] : 0u);
-
-		*out++ = digits[v >> 18];
-		*out++ = digits[v >> 12 & 63];
-		*out++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*out++ = i + 2 < n ? digits[v & 63] : '=';
-	}
+	out = base64_format(out, text, n);
 	*out++ = '"';
 	return out;
 }
@@ -373,7 +363,7 @@ void otlp_json_span(struct strbuf *out, const struct span *s)
 
 static void add_resource_value(struct json_writer *w, const struct resource_attr *a)
 {
-	char base64[SPAN_SIZE / 3 * 4 + 16];
+	char base64[BASE64_SIZE(SPAN_SIZE)];
 
 	switch (a->type) {
 	case SPAN_INT:
@@ -384,9 +374,9 @@ static void add_resource_value(struct json_writer *w, const struct resource_attr
 		break;
 	case SPAN_BYTES: {
 		size_t n = a->value_len < SPAN_SIZE ? a->value_len : SPAN_SIZE;
-		const char *end = put_base64(base64, a->value, n);
+		const char *end = base64_format(base64, a->value, n);
 
-		json_add_str(w, "bytesValue", base64 + 1, (size_t)(end - base64) - 2);
+		json_add_str(w, "bytesValue", base64, (size_t)(end - base64));
 		break;
 	}
 	default:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Decoding of answers.  Runs on the exporter thread, once for a batch; bodies
- * are the transport's (at most 4 MiB), results go to the caller's struct.  What
+ * are the transport's, which limits them; results go to the caller's struct.  What
  * comes before damage counts.
  *
  * Bodies are JSON where the request was, and HTML or plain text where a proxy

@@ -18,7 +18,6 @@
 #include "export/otlp_exporter.h"
 #include "export/spool_exporter.h"
 #include "session/options.h"
-#include "session/otlp_options.h"
 
 extern char **environ;
 

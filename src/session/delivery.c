@@ -12,7 +12,6 @@
 #include <tracer/error.h>
 #include "export/otlp_exporter.h"
 #include "export/spool_exporter.h"
-#include "session/otlp_options.h"
 #include "span/sampler.h"
 
 #define BATCH_BYTES 3145728u		/* a batch is also cut at 3 MiB serialised, or less: batch_bytes() */

@@ -18,7 +18,6 @@
 #include "export/grpc.h"
 #include "export/otlp_encode.h"
 #include "export/otlp_exporter.h"
-#include "session/otlp_options.h"
 #include "syscalls/syscalls.h"
 
 static const struct metric_desc call_duration = { "syscall.duration", "s", "Time that system calls took." };
@@ -183,7 +182,7 @@ static void load_attrs(struct call_attrs *a, const struct metric_series *s)
 		return;
 	}
 	a->attr[a->n++] =
-	    (struct metric_attr){.key = "syscall.name", .text = metric_call_name(s->call, a->name)};
+	    (struct metric_attr){ .key = "syscall.name", .text = metric_call_name(s->call, a->name) };
 	if (s->err && !err)
 		snprintf(a->err, sizeof(a->err), "%d", s->err);
 	if (s->err)
@@ -212,7 +211,7 @@ static void add_io(struct metering *m, const struct metric_series *s)
 	load_attrs(&a, s);
 	if (s->exec != METRIC_EXECS_MAX)
 		a.attr[a.n++] =
-		    (struct metric_attr){.key = "syscall.io.direction", .text = s->write ? "write" : "read"};
+		    (struct metric_attr){ .key = "syscall.io.direction", .text = s->write ? "write" : "read" };
 	otlp_metrics_add_int(m->request, a.attr, a.n, s->bytes);
 }
 
@@ -352,11 +351,11 @@ static void add_times(struct metering *m, const struct export_times *t, const ch
 		if (error)
 			attrs[n++] = (struct metric_attr){ .key = "error.type", .text = error };
 		if (r->http_status)
-			attrs[n++] = (struct metric_attr){.key = "http.response.status_code",
-							  .number = &r->http_status};
+			attrs[n++] = (struct metric_attr){ .key = "http.response.status_code",
+							  .number = &r->http_status };
 		if (r->rpc_status >= 0)
-			attrs[n++] = (struct metric_attr){.key = "rpc.response.status_code",
-							  .text = grpc_status_name(r->rpc_status)};
+			attrs[n++] = (struct metric_attr){ .key = "rpc.response.status_code",
+							  .text = grpc_status_name(r->rpc_status) };
 		otlp_metrics_add_exponential(m->request, attrs, n, &r->h);
 	}
 }

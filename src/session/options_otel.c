@@ -127,7 +127,8 @@ void options_load_traces(const struct tracer_options *o, struct otlp_config *cfg
 	*cfg = (struct otlp_config){
 		.endpoint = option_str(o, OPT_OTLP_ENDPOINT),
 		.endpoint_kind = kind_of(&o->v[OPT_OTLP_ENDPOINT]),
-		.protocol = (enum otlp_protocol)option_num(o, OPT_OTLP_PROTOCOL),	/* choices in the order of the enum */
+		/* choices in the order of the enum */
+		.protocol = (enum otlp_protocol)option_num(o, OPT_OTLP_PROTOCOL),
 		.insecure = option_num(o, OPT_OTLP_INSECURE) != 0,
 		.gzip = option_num(o, OPT_OTLP_COMPRESSION) == 0,
 		.gzip_level = (int)option_num(o, OPT_OTLP_COMPRESSION_LEVEL),

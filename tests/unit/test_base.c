@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <tracer/error.h>
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/json_writer.h"
@@ -324,6 +325,27 @@ START_TEST(utf8_all)
 }
 END_TEST
 
+/* RFC 4648, section 10, and the last two digits. */
+START_TEST(base64_vectors)
+{
+	static const struct { const char *in, *out; } rows[] = {
+		{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xfb\xff\xfe", "+//+" },
+	};
+	char out[16];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = strlen(rows[i].in);
+
+		memset(out, '#', sizeof(out));
+		ck_assert_ptr_eq(base64_format(out, rows[i].in, n), out + BASE64_SIZE(n));
+		ck_assert_uint_eq(strlen(rows[i].out), BASE64_SIZE(n));
+		ck_assert_mem_eq(out, rows[i].out, BASE64_SIZE(n));
+		ck_assert_int_eq(out[BASE64_SIZE(n)], '#');
+	}
+}
+END_TEST
+
 START_TEST(counts)
 {
 	static const struct { uint64_t n; const char *want; } rows[] = {
@@ -370,5 +392,6 @@ int main(void)
 {
 	return unit_run("base", (const TTest *const[]){
 		error_texts, error_advice, log_levels, strbuf_numbers, strbuf_limit, strbuf_grows_and_keeps, hash_model,
-		hash_iterate_and_delete, hash_of_bytes, parse_numbers, parse_durations, counts, utf8_all, json_text, NULL });
+		hash_iterate_and_delete, hash_of_bytes, parse_numbers, parse_durations, counts, utf8_all,
+		base64_vectors, json_text, NULL });
 }
