@@ -33,6 +33,7 @@ const char *const engine_stat_names[ENGINE_STATS] = {
 	[ENGINE_STAT_FAULTS] = "bad pointers seen",
 	[ENGINE_STAT_SITES_PATCHED] = "sites patched",
 	[ENGINE_STAT_SITES_UNPATCHABLE] = "sites that cannot be patched",
+	[ENGINE_STAT_CALLS_NO_PAGE] = "calls not worth a page yet",
 	[ENGINE_STAT_INJECTIONS] = "injections",
 	[ENGINE_STAT_EVICTIONS] = "evictions",
 	[ENGINE_STAT_FALLBACKS] = "fall-backs",

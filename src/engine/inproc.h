@@ -63,8 +63,12 @@ struct inproc_arena {
 /* A call site that trapped. */
 struct inproc_site {
 	uint64_t at;		/* address of its "syscall"; 0: free entry */
+	bool planned;		/* its stub is there, and calls go on through it: others may have begun before it is patched */
 	bool patched;
-	struct patch patch;	/* where patched */
+	bool dirty;		/* by a write to the program's pages, not in a copy */
+	uint32_t traps;		/* that were let be */
+	uint64_t nr;		/* of the call that it was planned for */
+	struct patch patch;	/* where planned */
 };
 
 /* Room for stubs. */
@@ -74,6 +78,7 @@ struct inproc_area { uint64_t base; uint32_t size, used; };
 struct inproc_sites {
 	unsigned refs;
 	unsigned count, size;	/* of a hash by address; size a power of two */
+	unsigned pages;			/* of code that are the program's own since they were patched */
 	unsigned nareas;
 	bool no_room;		/* asked for more in vain */
 	struct inproc_area areas[INPROC_AREAS];

@@ -359,8 +359,6 @@ static int copy_make(struct inproc *e, struct inproc_file *f)
 	if (rc == 0)
 		sites_apply(e, f, &c);
 	close(fd);
-	/* ours no more until it is read again: the pages stay the image's */
-	madvise(c.bytes, c.n, MADV_DONTNEED);
 	if (rc < 0)
 		return rc;
 	e->files.used += (uint32_t)f->length;

@@ -25,6 +25,11 @@
 #define STUB_ALIGN 16u
 #define AREA_SIZE 65536u	/* of what is mapped for stubs */
 
+/* A page of a file's code becomes the program's own when it is patched.  So many calls have to stop at one before that is
+ * done, by how many there are: nearly all sites of a program that starts are met once or twice, and have a copy the next
+ * time.  With the loader's page and one of stubs the first two rows are less than 64 KiB. */
+static const struct { unsigned pages, calls; } page_price[] = { { 8, 1 }, { 12, 16 }, { ~0u, 1024 } };
+
 /* ---- life ---- */
 
 static struct inproc_sites *sites_new(unsigned size)
@@ -118,7 +123,7 @@ struct inproc_site *mm_stub_lookup(const struct inproc_mm *mm, uint64_t ip)
 	for (unsigned i = 0; i < mm->sites->size; i++) {
 		struct inproc_site *s = &mm->sites->table[i];
 
-		if (s->at && s->patched && ip - s->patch.stub_at < s->patch.stub_len)
+		if (s->at && s->planned && ip - s->patch.stub_at < s->patch.stub_len)
 			return s;
 	}
 	return NULL;
@@ -138,6 +143,7 @@ static bool sites_own(struct inproc_mm *mm)
 	if (!s)
 		return false;
 	if (old) {
+		s->pages = old->pages;
 		s->nareas = old->nareas;
 		s->no_room = old->no_room;
 		memcpy(s->areas, old->areas, sizeof(s->areas));
@@ -170,7 +176,7 @@ bool mm_site_known(struct inproc_mm *mm, const struct patch *patch)
 	struct inproc_site *site = mm_site_add(mm, patch->site);
 
 	if (site && !site->patched) {
-		site->patched = true;
+		site->planned = site->patched = true;
 		site->patch = *patch;
 	}
 	return site != NULL;
@@ -336,34 +342,54 @@ static bool in_file(const struct sup_task *t, uint64_t at)
 	return l.file;
 }
 
-static bool patch_plan(struct inproc *e, struct sup_task *t, struct inproc_mm *mm, uint64_t at, uint64_t nr,
-		       struct patch *p)
+/* A call site's surroundings. */
+struct near { struct patch_code code; uint8_t bytes[NEAR_BACK + NEAR_AHEAD]; };
+
+static bool form_choose(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr, struct near *near,
+			struct patch *p)
 {
-	uint8_t bytes[NEAR_BACK + NEAR_AHEAD];
-	struct inproc_area *area;
 	const struct mem_reader reader = { t, read_task };
-	struct patch_code code;
-	ssize_t n = near_read(t, at, bytes, &code.base);
+	ssize_t n = near_read(t, at, near->bytes, &near->code.base);
 
 	if (n < 0)
 		return false;
-	code.bytes = bytes;
-	code.n = (size_t)n;
+	near->code.bytes = near->bytes;
+	near->code.n = (size_t)n;
 	/* who ran before us may have been in there, and come back */
-	if ((mm->attached ? patch_choose_single : patch_choose)(&code, at, nr, p) < 0)
+	if ((inproc_of(t)->mm->attached ? patch_choose_single : patch_choose)(&near->code, at, nr, p) < 0)
 		return false;
 	if (p->form == PATCH_SHORT && !in_file(t, at))
 		return false;
-	if (p->form == PATCH_AFTER && mm_branches_far(e, &reader, &code, p))
+	return p->form != PATCH_AFTER || !mm_branches_far(e, &reader, &near->code, p);
+}
+
+static bool patch_plan(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr, struct patch *p)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+	struct inproc_area *area;
+	struct near near;
+
+	if (!form_choose(e, t, at, nr, &near, p))
 		return false;
 	areas_init(e, mm, t);
 	area = area_get(mm, t, at);
-	if (!area || patch_build(&code, p, area->base + area->used) < 0)
+	if (!area || patch_build(&near.code, p, area->base + area->used) < 0)
 		return false;
 	if (mem_write(&t->base.group->mem, p->stub_at, p->stub, p->stub_len) < 0)
 		return false;
 	area->used += (p->stub_len + STUB_ALIGN - 1u) & ~(STUB_ALIGN - 1u);
 	return true;
+}
+
+/* The code is still what the plan was made for. */
+static bool plan_valid(struct inproc *e, struct sup_task *t, const struct inproc_site *site)
+{
+	struct near near;
+	struct patch p;
+
+	return site->planned && form_choose(e, t, site->at, site->nr, &near, &p) && p.form == site->patch.form &&
+	       p.at == site->patch.at && p.len == site->patch.len &&
+	       !memcmp(p.original, site->patch.original, sizeof(p.original));
 }
 
 /* Still what we wrote there. */
@@ -375,17 +401,70 @@ static bool site_valid(struct sup_task *t, const struct inproc_site *site)
 	       !memcmp(now, site->patch.jump, site->patch.len);
 }
 
+/* ---- what a patch is worth ---- */
+
+static bool on_page(const struct inproc_site *s, uint64_t page)
+{
+	return s->patch.at / PAGE == page || (s->patch.at + s->patch.len - 1) / PAGE == page;
+}
+
+/* Whether the page is the program's own already; *calls: that stopped there. */
+static bool page_look(const struct inproc_sites *sites, uint64_t page, unsigned *calls)
+{
+	*calls = 0;
+	for (unsigned i = 0; i < sites->size; i++) {
+		const struct inproc_site *s = &sites->table[i];
+
+		if (s->at && s->dirty && on_page(s, page))
+			return true;
+		if (s->at / PAGE == page)
+			*calls += s->traps;
+	}
+	return false;
+}
+
+/* The call that just stopped there is worth a page, or costs none. */
+static bool site_pays(const struct inproc_mm *mm, struct inproc_site *site)
+{
+	const struct inproc_sites *sites = mm->sites;
+	unsigned row = 0, calls;
+
+	while (sites->pages >= page_price[row].pages)
+		row++;
+	site->traps++;
+	return page_look(sites, site->at / PAGE, &calls) || calls >= page_price[row].calls;
+}
+
+/* It was patched. */
+static void pages_count(struct inproc_mm *mm, struct inproc_site *site)
+{
+	uint64_t first = site->patch.at / PAGE, last = (site->patch.at + site->patch.len - 1) / PAGE;
+	unsigned calls;
+
+	for (uint64_t page = first; page <= last; page++)
+		mm->sites->pages += !page_look(mm->sites, page, &calls);
+	site->dirty = true;
+}
+
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr)
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
 
 	if (mm->closed || (site->patched && site_valid(t, site)) || (mm->attached && !attach_complete(e, mm)))
 		return;
-	site->patched = false;
-	if (!patch_plan(e, t, mm, site->at, nr, &site->patch)) {
+	if (site->patched || !plan_valid(e, t, site)) {
+		site->patched = false;
+		site->nr = nr;
+		site->planned = patch_plan(e, t, site->at, nr, &site->patch);
+	}
+	if (!site->planned) {
 		e->sup.stats[ENGINE_STAT_SITES_UNPATCHABLE]++;
 		log_msg(e->sup.cfg.log, LOG_DEBUG, "pid %d: the call site at 0x%llx (call %llu) cannot be patched",
 			(int)t->base.group->pid, (unsigned long long)site->at, (unsigned long long)nr);
+		return;
+	}
+	if (!site_pays(mm, site)) {
+		e->sup.stats[ENGINE_STAT_CALLS_NO_PAGE]++;
 		return;
 	}
 	/* nobody is in padding before somebody is sent there */
@@ -394,6 +473,7 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 		return;
 	if (code_write(t, site->patch.at, site->patch.jump, site->patch.len, mm->refs == 1) < 0)
 		return;
+	pages_count(mm, site);
 	site->patched = true;
 	e->sup.stats[ENGINE_STAT_SITES_PATCHED]++;
 }

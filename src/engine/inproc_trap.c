@@ -291,6 +291,30 @@ static bool late_trap(struct inproc *e, struct sup_task *t)
 
 /* ---- the trap ---- */
 
+/* It is to be patched yet. */
+static bool is_open(const struct inproc_site *site)
+{
+	return !site || (!site->patched && (site->planned || !site->patch.site));
+}
+
+/* A call trapped at its site, which is learnt, and patched if that can be done and pays.  NULL: not known. */
+static struct inproc_site *site_met(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr)
+{
+	struct inproc_mm *mm = inproc_of(t)->mm;
+	struct inproc_site *site = mm_site_lookup(mm, at);
+	bool vouched = is_open(site) && !mm->closed && module_site_met(e, t, at, nr);
+
+	/* of a signal return its file has to say where it is */
+	if (nr == NR_RT_SIGRETURN && !vouched)
+		return site;
+	site = mm_site_lookup(mm, at);
+	if (is_open(site) || site->patched)
+		site = mm_site_add(mm, at);
+	if (site && (is_open(site) || site->patched))
+		mm_site_patch(e, t, site, nr);
+	return site;
+}
+
 static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
@@ -302,25 +326,12 @@ static void redirect(struct inproc *e, struct sup_task *t, struct arch_regs *reg
 	if (site) {
 		/* the stub's own instruction: a call that is made again */
 		ip = site->patch.site + 2;
-	} else if (regs->r.rax != NR_RT_SIGRETURN) {
-		if (!mm_site_lookup(mm, behind - 2) && !mm->closed)
-			module_site_met(e, t, behind - 2, regs->r.rax);
-		site = mm_site_lookup(mm, behind - 2);
-		if (!site || site->patched)
-			site = mm_site_add(mm, behind - 2);
-		if (site && (!site->patched ? !site->patch.site : true))
-			mm_site_patch(e, t, site, regs->r.rax);
+	} else {
+		site = site_met(e, t, behind - 2, regs->r.rax);
 		if (inproc_of(t)->gone)
 			return;
-		if (site && site->patched && site->patch.form == PATCH_AFTER)
+		if (site && site->planned && site->patch.form == PATCH_AFTER)
 			cont = site->patch.cont;
-	} else if (!mm->closed && !mm_site_lookup(mm, behind - 2) && module_site_met(e, t, behind - 2, NR_RT_SIGRETURN)) {
-		/* the file vouches for it */
-		site = mm_site_add(mm, behind - 2);
-		if (site && !site->patched)
-			mm_site_patch(e, t, site, NR_RT_SIGRETURN);
-		if (inproc_of(t)->gone)
-			return;
 	}
 	regs->r.rip = mm->image + agent_image.entry;
 	regs->r.rcx = cont;

@@ -32,6 +32,23 @@ static bool movable_at(const uint8_t *p, size_t n, unsigned len)
 	return insn_decode(p, n, &in) == 0 && in.len == len && insn_movable(&in);
 }
 
+/* A long one that does nothing is what lies between functions: who calls the next one never comes by. */
+static bool is_filler(const uint8_t *p, unsigned len)
+{
+	unsigned i = 0;
+
+	while (i < len && (p[i] == 0x66 || p[i] == 0x2e))
+		i++;
+	return i + 1 < len && p[i] == 0x0f && p[i + 1] == 0x1f;
+}
+
+/* May be replaced by a jump. */
+static bool jumps_from(const struct patch_code *code, size_t at, unsigned len)
+{
+	/* a load of another number would mean that we misread the code */
+	return !(len == 5 && code->bytes[at] == 0xb8) && !is_filler(code->bytes + at, len);
+}
+
 static void set_span(struct patch *p, const struct patch_code *code, uint8_t form, uint64_t at, unsigned len,
 		     unsigned moved)
 {
@@ -75,8 +92,7 @@ static int choose_before(const struct patch_code *code, size_t site, uint64_t nr
 			return 0;
 		}
 	len = insn_before(code->bytes, site);
-	/* a load of another number would mean that we misread the code */
-	if (len < JUMP_LEN || (len == 5 && code->bytes[site - 5] == 0xb8) ||
+	if (len < JUMP_LEN || !jumps_from(code, site - len, len) ||
 	    !movable_at(code->bytes + site - len, code->n - (site - len), len))
 		return -ENOTSUP;
 	set_span(out, code, PATCH_BEFORE, code->base + site - len, JUMP_LEN, len);
@@ -130,8 +146,7 @@ static int choose_far(const struct patch_code *code, size_t site, struct patch *
 		if (!len || site - at + len > FAR_BYTES || !movable_at(code->bytes + at - len, code->n - (at - len), len))
 			return -ENOTSUP;
 		at -= len;
-		/* a load of another number would mean that we misread the code */
-		if (len == 5 && code->bytes[at] == 0xb8)
+		if (!jumps_from(code, at, len))
 			return -ENOTSUP;
 		if (len < JUMP_LEN)
 			continue;

@@ -80,6 +80,7 @@ part interrupted "$fxk" interrupted
 part returns "$fxk" returns
 part stacks "$fxk" stacks
 part ignored "$fxk" ignored
+part pages "$fxk" pages
 # A call now and then among six threads that stop at every call: those make millions where it does not get its turn.
 all=$engines
 for engines in $all; do

@@ -145,6 +145,15 @@ START_TEST(single)
 	/* ... where more may be replaced it is easy */
 	ck_assert_int_eq(choose(code, sizeof(code), 0, &p), 0);
 	ck_assert_int_eq(p.form, PATCH_AFTER);
+	/* a tiny function: padding in front of it is run by nobody, so that which is behind it is taken */
+	ck_assert_int_eq(SINGLE("\x0f\x1f\x80\0\0\0\0\x31\xc0\x0f\x05\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0, &p), 0);
+	ck_assert_int_eq(p.form, PATCH_SHORT);
+	ck_assert_uint_eq(patch_pad(&p), p.site + 3);
+	ck_assert_int_eq(SINGLE("\x66\x0f\x1f\x44\0\0\x0f\x05\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0, &p), 0);
+	ck_assert_int_eq(p.form, PATCH_SHORT);
+	/* ... an instruction that does something: lea 0(%rax),%rdi */
+	ck_assert_int_eq(SINGLE("\x48\x8d\xb8\0\0\0\0\x31\xc0\x0f\x05\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0, &p), 0);
+	ck_assert_int_eq(p.form, PATCH_FAR);
 	/* a branch to the padding: jmp to the nop */
 	ck_assert_int_eq(SINGLE("\xeb\x0d\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x77\x5b\xc3\x66\x2e\x0f\x1f\x84\0\0\0\0\0", 0,
 				&p), -ENOTSUP);
