@@ -123,6 +123,7 @@ struct inproc_file {
 	uint32_t stubs_begin, stubs;	/* where stubs begin, and where the next one goes; 0: not known yet */
 	bool refused;			/* no copy is made of it */
 	bool cached;			/* known from a former run */
+	bool executed;			/* a program, not a library */
 };
 
 /* A patched copy; programs may have it mapped for as long as they live. */

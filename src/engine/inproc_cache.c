@@ -20,7 +20,7 @@
 
 #define NAME "call-sites"
 #define MAGIC 0x7365746973637274ull	/* "trcsites" */
-#define CACHE_VERSION 1u
+#define CACHE_VERSION 2u
 #define CACHE_MAX (4u << 20)
 #define FILES_KEPT 96u			/* the rest of the table is for what is new */
 
@@ -35,7 +35,8 @@ struct cache_head {
 struct cache_file {
 	struct agent_file_id id;
 	uint64_t offset, length;
-	uint32_t path_len, nsites;
+	uint32_t path_len;
+	uint16_t nsites, executed;
 };
 
 struct cache_site { uint32_t at; uint32_t nr; };
@@ -159,8 +160,10 @@ static ssize_t file_load(struct inproc *e, const uint8_t *p, size_t n)
 		return -EBADMSG;
 	if (unchanged(path, &c.id)) {
 		f = files_add(e, &c.id, c.offset, c.length, path);
-		if (f)
+		if (f) {
+			f->executed = c.executed;
 			sites_load(e, f, p + sizeof(c) + paths, c.nsites);
+		}
 	}
 	return (ssize_t)(sizeof(c) + paths + sites);
 }
@@ -221,7 +224,8 @@ static size_t file_size(const struct inproc_file *f)
 static uint8_t *file_store(uint8_t *p, const struct inproc_file *f)
 {
 	struct cache_file c = { .id = f->id, .offset = f->offset, .length = f->length,
-				.path_len = (uint32_t)strlen(f->path) + 1, .nsites = f->nsites };
+				.path_len = (uint32_t)strlen(f->path) + 1, .nsites = (uint16_t)f->nsites,
+				.executed = f->executed };
 
 	memcpy(p, &c, sizeof(c));
 	p += sizeof(c);

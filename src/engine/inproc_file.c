@@ -149,6 +149,8 @@ static struct inproc_file *file_met(struct inproc *e, const struct sup_task *t, 
 		return NULL;
 	path = mapped_path(t, m->at);
 	f = files_add(e, &m->id, m->offset, m->length, path);
+	if (f)
+		f->executed = inproc_of(t)->mm->text_base / PAGE == m->at / PAGE;
 	free(path);
 	return f;
 }
@@ -391,7 +393,8 @@ void files_prepare(struct inproc *e, struct inproc_file *f)
 		f->cached = false;
 }
 
-/* What is known from former runs and has the most sites is what most programs use. */
+/* Programs map libraries without asking: those that are known from former runs and have the most sites, which are what
+ * most programs use, are there from the beginning.  The copy of a program is made at its exec. */
 void files_prepare_some(struct inproc *e)
 {
 	uint64_t left = PREPARED_MAX;
@@ -403,7 +406,7 @@ void files_prepare_some(struct inproc *e)
 		for (unsigned i = 0; i < e->files.nfiles; i++) {
 			struct inproc_file *f = &e->files.files[i];
 
-			if (f->cached && !f->copied && !f->refused && f->length <= left &&
+			if (f->cached && !f->executed && !f->copied && !f->refused && f->length <= left &&
 			    (!best || f->nsites > best->nsites))
 				best = f;
 		}
