@@ -82,6 +82,7 @@ struct engine_config {
 	bool maps;			/* files mapped with PROT_EXEC are told of (TRACER_EV_MAP) */
 	bool counts_only;		/* nobody asks what is executed and open: births and execs are told without names */
 	const struct engine_selection *selection;
+	bool results_only;		/* nobody asks for arguments, nor for what they point to */
 	struct capture_limits limits;
 	uint64_t ring_size;
 	uint32_t overflow;		/* enum engine_overflow */

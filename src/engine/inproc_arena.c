@@ -121,7 +121,7 @@ static void control_init(struct agent_control *c, const struct supervisor *s)
 		const struct syscall_desc *d = syscall_lookup(TRACER_ABI_X86_64, nr);
 
 		if (d)
-			c->plans[nr] = *d->capture;
+			c->plans[nr] = *sup_plan(s, d);
 		else
 			c->plans[nr] = (struct capture_plan){ .nargs = TRACER_ARGS_MAX, .wordsize = 8 };
 		c->action[nr] = action_of(s, nr, d);

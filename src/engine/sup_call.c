@@ -120,34 +120,41 @@ void sup_unreadable_tell(struct supervisor *s, struct sup_task *t)
 				      "its calls are recorded without captured bytes", (int)g->base.pid, why);
 }
 
+const struct capture_plan *sup_plan(const struct supervisor *s, const struct syscall_desc *d)
+{
+	static const struct capture_plan nothing;
+
+	return s->cfg.results_only ? &nothing : d->capture;
+}
+
 static void captures_run(struct supervisor *s, struct sup_task *t, unsigned phase,
 			 struct tracer_ev_call *c, uint32_t space)
 {
 	struct reader r = { s, t };
 	struct mem_reader mem = { &r, task_mem_read };
 
-	capture_run(t->desc->capture, &s->cfg.limits, &mem, phase, c, space);
+	capture_run(sup_plan(s, t->desc), &s->cfg.limits, &mem, phase, c, space);
 }
 
 /* ---- building a record ---- */
 
-static uint32_t call_nargs(const struct sup_task *t)
+static uint32_t call_nargs(const struct supervisor *s, const struct sup_task *t)
 {
-	return t->desc ? t->desc->capture->nargs : TRACER_ARGS_MAX;
+	return t->desc ? sup_plan(s, t->desc)->nargs : TRACER_ARGS_MAX;
 }
 
 static uint32_t call_bound(const struct supervisor *s, const struct sup_task *t)
 {
 	if (!t->desc)
 		return CALL_HEAD + 8 * TRACER_ARGS_MAX;
-	if (!t->desc->capture->nrules)
-		return CALL_HEAD + 8 * call_nargs(t);
-	return capture_bound(t->desc->capture, &s->cfg.limits);
+	if (!sup_plan(s, t->desc)->nrules)
+		return CALL_HEAD + 8 * call_nargs(s, t);
+	return capture_bound(sup_plan(s, t->desc), &s->cfg.limits);
 }
 
-static void call_fill(const struct sup_task *t, struct tracer_ev_call *c, uint8_t kind)
+static void call_fill(const struct supervisor *s, const struct sup_task *t, struct tracer_ev_call *c, uint8_t kind)
 {
-	uint32_t nargs = call_nargs(t);
+	uint32_t nargs = call_nargs(s, t);
 
 	c->head.kind = kind;
 	c->head.abi = t->abi;
@@ -173,10 +180,10 @@ static void call_fill(const struct sup_task *t, struct tracer_ev_call *c, uint8_
 static void call_build(struct supervisor *s, struct sup_task *t, struct tracer_ev_call *c, uint8_t kind,
 		       uint32_t space, bool readable)
 {
-	call_fill(t, c, kind);
+	call_fill(s, t, c, kind);
 	if (kind == TRACER_EV_CALL && t->error)
 		c->head.flags |= TRACER_EVF_ERROR | (arch_restarts(t->ret) ? TRACER_EVF_RESTARTED : 0);
-	if (!readable || !t->desc || !t->desc->capture->nrules)
+	if (!readable || !t->desc || !sup_plan(s, t->desc)->nrules)
 		return;
 	if (kind == TRACER_EV_ENTER) {
 		/* what the call would have written is not there */
@@ -290,11 +297,11 @@ bool sup_park_retry(struct supervisor *s)
 
 static void entry_captures(struct supervisor *s, struct sup_task *t)
 {
-	uint32_t bound = capture_bound(t->desc->capture, &s->cfg.limits), len;
+	uint32_t bound = capture_bound(sup_plan(s, t->desc), &s->cfg.limits), len;
 	struct tracer_ev_call *c = (struct tracer_ev_call *)s->out.scratch;
-	uint32_t base = CALL_HEAD + 8 * call_nargs(t);
+	uint32_t base = CALL_HEAD + 8 * call_nargs(s, t);
 
-	call_fill(t, c, TRACER_EV_CALL);
+	call_fill(s, t, c, TRACER_EV_CALL);
 	captures_run(s, t, CAP_F_ENTER, c, bound);
 	len = c->head.size - base;
 	if (len > t->enter_cap) {
@@ -384,7 +391,7 @@ static void call_entry(struct supervisor *s, struct sup_task *t, const struct pt
 		sup_group_of(t)->exec_pending = true;
 	else if (t->special == SUP_OUTPUT && s->cfg.screen)
 		writing_set(s, t, true);
-	if (t->record && t->desc && capture_any_early(t->desc->capture, t->args))
+	if (t->record && t->desc && capture_any_early(sup_plan(s, t->desc), t->args))
 		entry_captures(s, t);
 	if (never_returns(t)) {
 		context_look(s, t);

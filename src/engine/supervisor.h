@@ -203,6 +203,8 @@ bool sup_trap_waits(const struct sup_task *t);
 void sup_resume(struct supervisor *s, struct sup_task *t, int sig);
 
 /* sup_call.c */
+/* What is copied of this call. */
+const struct capture_plan *sup_plan(const struct supervisor *s, const struct syscall_desc *d);
 void sup_call_stop(struct supervisor *s, struct sup_task *t, bool seccomp);
 void sup_call_flush(struct supervisor *s, struct sup_task *t);	/* ENTER record where it is in a call */
 void sup_call_reset(struct supervisor *s, struct sup_task *t);

@@ -226,6 +226,24 @@ START_TEST(counts_only)
 }
 END_TEST
 
+/* Where nobody asks for arguments either, a record is a number, two times, a result and a place. */
+START_TEST(results_only)
+{
+	const struct tracer_ev_call *c;
+
+	r.cfg.counts_only = r.cfg.results_only = true;
+	RUN("/bin/sh", "-c", "cd /; exec /bin/true");
+	run_ok();
+	c = engine_run_call(&r, "chdir");
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->nargs + c->ncaptures, 0);
+	ck_assert_uint_eq(c->head.size, offsetof(struct tracer_ev_call, args));
+	ck_assert_uint_ge(c->head.time, c->start);
+	ck_assert_uint_eq(engine_run_calls(&r, -1, "execve"), 2);
+	ck_assert_uint_ge(engine_run_calls(&r, -1, "openat"), 2);
+}
+END_TEST
+
 START_TEST(captures)
 {
 	const struct tracer_ev_call *c;
@@ -657,6 +675,7 @@ static Suite *suite(void)
 	tcase_add_test(c, root_records);
 	tcase_add_loop_test(c, exec_end, 0, 2);
 	tcase_add_test(c, counts_only);
+	tcase_add_test(c, results_only);
 	tcase_add_test(c, captures);
 	tcase_add_test(c, bad_pointers);
 	tcase_add_test(c, births);
