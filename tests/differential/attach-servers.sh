@@ -19,7 +19,7 @@ traced() {
 
 # attach PID...
 attach() {
-	"$tracer" -qq -c -o "$dir/counts" --engine inproc -p "$(echo "$@" | tr ' ' ,)" 2>"$dir/err" &
+	"$tracer" -qq -C -o /dev/null --format record --engine inproc -p "$(echo "$@" | tr ' ' ,)" 2>"$dir/err" &
 	tracer_pid=$!
 	tries=0
 	while ! traced "$@" && [ $tries -lt 200 ] && kill -0 $tracer_pid 2>/dev/null; do
@@ -43,7 +43,7 @@ detach() {
 }
 
 told() {
-	awk -v name="$1" '$NF == name { n = $4 } END { print n + 0 }' "$dir/counts"
+	awk -v name="$1" '$NF == name { n = $4 } END { print n + 0 }' "$dir/err"
 }
 
 signals_of() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Known numbers: what fx_known says it did is what `tracer -c -o` says, with
+# Known numbers: what fx_known says it did is what the table of `tracer -c` and -C says, with
 # every engine, and what the program saw is what it sees natively.  COUNTS=short
 # is a part of it for make check; COUNTS_PARTS names parts.
 . "${srcdir:-.}/tests/e2e/lib.sh"
@@ -8,6 +8,9 @@ need_ptrace
 engines=${COUNTS_ENGINES:-ptrace inproc}
 "$tracer" -qqq -c -o "$dir/t" --engine inproc true 2>"$dir/err" || { cat "$dir/err"; exit 77; }
 known=0
+# -c alone copies no arguments: those of all parts are copied where all of them are run
+table=$dir/table told="-c -o $table"
+[ "${COUNTS:-all}" = all ] && table=$dir/err told="-C -o /dev/null --format record"
 
 # Cases that are known to fail, with what docs/LIMITS.md says about them: "ENGINE NAME".
 is_known() {
@@ -26,7 +29,7 @@ wrong() {
 
 # calls NAME: its row of the table
 calls() {
-	awk -v n="$1" '$NF == n { print $4; found = 1 } END { if (!found) print 0 }' "$dir/table"
+	awk -v n="$1" '$NF == n { print $4; found = 1 } END { if (!found) print 0 }' "$table"
 }
 
 # part NAME COMMAND...: natively, then with each engine
@@ -38,7 +41,7 @@ part() {
 	native=$?
 	for engine in $engines; do
 		again=yes
-		timeout -k 5 120 ${as:-} "${traced_by:-$tracer}" -qq -c -o "$dir/table" --stats=engine --engine "$engine" ${options:-} -- "$@" \
+		timeout -k 5 120 ${as:-} "${traced_by:-$tracer}" -qq $told --stats=engine --engine "$engine" ${options:-} -- "$@" \
 			>"$dir/traced" 2>"$dir/err" </dev/null
 		status=$?
 		[ $status = $native ] || { wrong "status $status, not $native: $(tail -n 2 "$dir/traced" "$dir/err")"; continue; }
@@ -66,7 +69,7 @@ busybox=$(command -v busybox) && cp "$busybox" "$dir/root/busybox"
 chmod 755 "$dir" "$dir/root"
 
 # The check can fail: a table that says one less.
-cat >"$dir/table" <<E
+cat >"$table" <<E
  1 2 3 999 getppid
 E
 [ "$(calls getppid)" = 999 ] && [ "$(calls getsid)" = 0 ] || fail "the twin"
@@ -84,7 +87,7 @@ part pages "$fxk" pages
 # A call now and then among six threads that stop at every call: those make millions where it does not get its turn.
 all=$engines
 for engines in $all; do
-	: >"$dir/table"
+	: >"$table"
 	part turns "$fxk" turns
 	[ "$(calls getppid)" -lt 200000 ] || fail "$engines turns: $(calls getppid) calls of others"
 done

@@ -30,12 +30,12 @@ cp "$fx/fx_known" "$fx/fx_inproc" "$root/tmp/" || exit 99
 for part in "loop 20000" "threads 4" pipes futexes alarms interrupted killed cancels forks stacks spawns "pointers blocked" \
 	jit dumpable; do
 	for engine in ptrace inproc; do
-		"$tracer" -qq -c -o "$dir/table" --stats=engine --engine $engine -- chroot "$root" /tmp/fx_known $part \
+		"$tracer" -qq -C -o /dev/null --format record --stats=engine --engine $engine -- chroot "$root" /tmp/fx_known $part \
 			>"$dir/out" 2>"$dir/err" </dev/null || { fail "$engine $part: $(tail -n 2 "$dir/out" "$dir/err")"; continue; }
 		grep -q 'lost 0, bad 0' "$dir/err" || fail "$engine $part: $(grep lost "$dir/err")"
 		while read -r count call n; do
 			[ "$count" = count ] || continue
-			got=$(awk -v n="$call" '$NF == n { print $4 }' "$dir/table")
+			got=$(awk -v n="$call" '$NF == n { print $4 }' "$dir/err")
 			slack=$(awk -v c="$call" '$1 == "slack" && $2 == c { print $3 }' "$dir/out")
 			[ "${got:-0}" -le "$n" ] && [ "${got:-0}" -ge $((n - ${slack:-0})) ] ||
 				fail "$engine $part: $call: $got in the table, $n made"
