@@ -27,11 +27,11 @@ FEW = 200
 
 class Row:
     """A command, its target, and the call that tells whether all was recorded: as many of it as the ptrace
-    engine sees.  A loop is asked for FEW rounds there, and for its own number less FEW more here."""
+    engine sees.  Counts alone need no arguments; recorded: with them, and what they point to.  A loop is asked for FEW rounds there, and for its own number less FEW more here."""
 
-    def __init__(self, name, command, judged, target, marker, spans=(), share=1.0, loop=False):
+    def __init__(self, name, command, judged, target, marker, spans=(), share=1.0, loop=False, recorded=False):
         self.name, self.command, self.judged, self.target = name, command, judged, target
-        self.marker, self.spans, self.share, self.loop = marker, spans, share, loop
+        self.marker, self.spans, self.share, self.loop, self.recorded = marker, spans, share, loop, recorded
 
 
 def sources(tmp, files):
@@ -74,6 +74,8 @@ def rows(build, tmp, port):
         Row("20 git status", again(20, f"git -C {src} status -s"), WHOLE, 1.30, "newfstatat"),
         Row("make -j2, 12 gcc", ["make", "-j2", "-B", "-s", "-C", src], WHOLE, 1.20, "execve", share=1.5),
         Row("200 fork+exec", [load, "fork_heavy", "200"], WHOLE, 1.60, "execve", share=1.5),
+        Row("access, recorded", [load, "path_heavy", "1000000"], OWN, None, "access", loop=True, recorded=True, share=0.5),
+        Row("find, recorded", find, WHOLE, None, "newfstatat", recorded=True, share=0.5),
         Row("compute", [load, "compute_heavy", "300"], OWN, 1.01, "getppid", loop=True),
         Row("find, each a span", find, OWN, 1.45, None, spans=otlp + ("--detail", "full"), share=1.5),
         Row("find, each a span", find, WHOLE, 1.80, None, spans=otlp + ("--detail", "full"), share=0),
@@ -121,6 +123,8 @@ class Runner:
         """How the row is traced."""
         if row.spans:
             return [self.tracer, "--engine", "inproc"] + list(row.spans) + ["--"]
+        if row.recorded:
+            return [self.tracer, "-q", "--engine", "inproc", "-C", "-o", os.devnull, "--format", "record", "--"]
         return [self.tracer, "-q", "--engine", "inproc", "-c", "-o", self.out, "--"]
 
     def by_stops(self, row):
@@ -132,7 +136,7 @@ class Runner:
     def lost(self, row, expect):
         """Calls that the run which has just ended did not record."""
         if not row.spans:
-            return expect - calls_of(self.out, row.marker)
+            return expect - calls_of(self.err if row.recorded else self.out, row.marker)
         with open(self.err, encoding="utf-8", errors="replace") as f:
             return not_sent(f.read())
 
@@ -165,10 +169,11 @@ def measure(run, row, seconds):
 def judge(row, result):
     """One line of the table."""
     value = result[row.judged]
-    met = value <= row.target and not result["lost"]
+    met = (not row.target or value <= row.target) and not result["lost"]
+    most, word = (f"{row.target:.2f}", "yes" if met else "NO ") if row.target else ("", "" if met else "NO ")
     note = f"  {result['lost']} calls not recorded as they should be" if result["lost"] else ""
-    print(f"{row.name:<22} {row.judged:<6} {row.target:>5.2f} {value:>9.3f} {result[row.judged + '_min']:>8.3f}  "
-          f"{'yes' if met else 'NO ':<4} {result['pairs']:>3} {result['native_ms']:>9.1f} {result['traced_ms']:>9.1f}{note}", flush=True)
+    print(f"{row.name:<22} {row.judged:<6} {most:>5} {value:>9.3f} {result[row.judged + '_min']:>8.3f}  "
+          f"{word:<4} {result['pairs']:>3} {result['native_ms']:>9.1f} {result['traced_ms']:>9.1f}{note}", flush=True)
     return dict(result, judged=row.judged, target=row.target, met=met)
 
 
@@ -221,7 +226,8 @@ def main():
     if o.json:
         common.save(o.json, {"schema": 1, "host": common.host(os.path.join(build, "bench/bench")), "rows": results})
     bad = [r["name"] for r in results if not r["met"]]
-    print(f"{len(results) - len(bad)} of {len(results)} met" + (": not " + ", ".join(bad) if bad else ""))
+    judged = [r for r in results if r.get("target", True)]
+    print(f"{sum(r['met'] for r in judged)} of {len(judged)} met" + (": not " + ", ".join(bad) if bad else ""))
     sys.exit(1 if bad else 0)
 
 
