@@ -66,15 +66,33 @@ const struct engine_ops *engine_lookup(const char *name)
 	return NULL;
 }
 
-static int auto_choose(struct engine_config *cfg, const struct engine_ops **out, char *why, size_t whylen)
+/* The advice to name another engine: auto takes that one by itself. */
+static void advice_cut(char *why)
+{
+	static const char *const advice[] = { "; use --engine ", ", or use --engine " };
+
+	for (unsigned i = 0; i < 2; i++) {
+		char *at = strstr(why, advice[i]);
+
+		if (at)
+			*at = '\0';
+	}
+}
+
+int engine_choose_behind(const struct engine_ops *last, struct engine_config *cfg, const struct engine_ops **out,
+			 char *why, size_t whylen)
 {
 	int r = -TRACER_ERR_ENGINE;
+	unsigned i = 0;
 
-	for (unsigned i = 0; engines[i]; i++) {
+	while (last && engines[i] && engines[i++] != last)
+		;
+	for (; engines[i]; i++) {
 		if (engines[i] == &engine_replay)
 			continue;
 		r = engines[i]->probe(cfg, why, whylen);
 		if (r >= 0) {
+			advice_cut(why);
 			*out = engines[i];
 			cfg->chosen = true;
 			return 0;
@@ -106,7 +124,7 @@ int engine_choose(const char *name, struct engine_config *cfg, const struct engi
 		name = "replay";
 	cfg->named = name && strcmp(name, "auto");
 	if (!cfg->named)
-		return auto_choose(cfg, out, why, whylen);
+		return engine_choose_behind(NULL, cfg, out, why, whylen);
 	ops = engine_lookup(name);
 	if (!ops) {
 		names_format(names, sizeof(names));

@@ -156,5 +156,8 @@ const struct engine_ops *engine_lookup(const char *name);
  * does not work here. */
 int engine_choose(const char *name, struct engine_config *cfg,
 		  const struct engine_ops **out, char *why, size_t whylen);
+/* What auto takes where last (NULL: none) is not to be had; likewise. */
+int engine_choose_behind(const struct engine_ops *last, struct engine_config *cfg, const struct engine_ops **out,
+			 char *why, size_t whylen);
 
 #endif

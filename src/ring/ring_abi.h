@@ -47,7 +47,8 @@
  *                    site; the call will be made again).
  *     A closed ring's pending records are abandoned by the consumer.  A pending
  *     record that keeps more than half of the ring from being reused shows in
- *     ring_stuck(): the supervisor then stops the task and settles it.
+ *     ring_stuck().  None should: a ring has one task, whose record is settled
+ *     before a handler of it runs (engine/inproc_signal.c).
  *  6. A record's final size may be smaller than what was reserved.  The rest is
  *     given back in one of two ways, before the record is committed:
  *     cmpxchg(head, pos + reserved, pos + final), which works for the newest

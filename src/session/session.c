@@ -204,9 +204,11 @@ static int open_instead(struct tracer_session *s, char *why, size_t whylen)
 	int r;
 
 	snprintf(first, sizeof(first), "%s", why);
-	r = engine_choose("ptrace", &s->engine_config, &s->ops, why, whylen);
-	if (r < 0)
+	r = engine_choose_behind(s->ops, &s->engine_config, &s->ops, why, whylen);
+	if (r < 0) {
+		snprintf(why, whylen, "%s", first);
 		return r;
+	}
 	if (!s->engine_config.chosen)
 		log_msg(&s->log, LOG_INFO, "engine %s: %s", s->ops->name, first);
 	r = s->ops->open(&s->engine_config, &s->engine);
@@ -219,7 +221,7 @@ static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 {
 	const char *name = s->engine_config.recording ? "replay" : option_str(s->options, OPT_ENGINE);
 	int r = engine_choose(name, &s->engine_config, &s->ops, why, whylen);
-	bool other = !r && s->engine_config.chosen && strcmp(s->ops->name, "ptrace");
+	bool other = !r && s->engine_config.chosen;
 
 	if (!r && option_num(s->options, OPT_NO_ABBREV)) {
 		s->engine_config.chosen = false;
