@@ -381,14 +381,23 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, uint64_t at, uint64
 	return true;
 }
 
+/* The stub is there: a process may have been made before it was. */
+static bool stub_valid(struct sup_task *t, const struct patch *p)
+{
+	uint8_t now[PATCH_STUB_MAX];
+
+	return mem_read(&t->base.group->mem, p->stub_at, now, p->stub_len) == p->stub_len &&
+	       !memcmp(now, p->stub, p->stub_len);
+}
+
 /* The code is still what the plan was made for. */
 static bool plan_valid(struct inproc *e, struct sup_task *t, const struct inproc_site *site)
 {
 	struct near near;
 	struct patch p;
 
-	return site->planned && form_choose(e, t, site->at, site->nr, &near, &p) && p.form == site->patch.form &&
-	       p.at == site->patch.at && p.len == site->patch.len &&
+	return site->planned && stub_valid(t, &site->patch) && form_choose(e, t, site->at, site->nr, &near, &p) &&
+	       p.form == site->patch.form && p.at == site->patch.at && p.len == site->patch.len &&
 	       !memcmp(p.original, site->patch.original, sizeof(p.original));
 }
 
@@ -478,6 +487,27 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 	e->sup.stats[ENGINE_STAT_SITES_PATCHED]++;
 }
 
+/* Who writes code is done with it when he looks at a stop: an int3 that is still there was copied by a fork meanwhile. */
+static bool int3_mend(struct sup_task *t, const struct inproc_site *site)
+{
+	const struct patch *p = &site->patch;
+	uint8_t now;
+
+	return mem_read(&t->base.group->mem, p->at, &now, 1) == 1 && now == 0xcc &&
+	       code_write(t, p->at, p->original, p->len, inproc_of(t)->mm->refs == 1) == 0;
+}
+
+void mm_site_mend(struct sup_task *t, uint64_t at)
+{
+	struct inproc_site *site = mm_site_lookup(inproc_of(t)->mm, at);
+
+	if (!site || !int3_mend(t, site))
+		return;
+	site = mm_site_add(inproc_of(t)->mm, at);
+	if (site)
+		site->patched = false;
+}
+
 void mm_restore(struct inproc *e, struct sup_task *t)
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
@@ -488,6 +518,8 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 
 		if (s->at && s->patched && site_valid(t, s))
 			code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1);
+		else if (s->at && s->planned)
+			int3_mend(t, s);
 	}
 	/* Others may be on their way through padding: that stays until the last one is out of it. */
 	/* The stubs stay: somebody may be in one.  So do the entries, for those. */

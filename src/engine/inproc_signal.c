@@ -335,6 +335,7 @@ static bool met_patching(struct inproc *e, struct sup_task *t, struct arch_regs 
 
 		if (!s->at || !s->patch.len || regs->r.rip - 1 != s->patch.at)
 			continue;
+		mm_site_mend(t, s->at);
 		regs->r.rip--;
 		tracee_regs_set(t->base.tid, regs);
 		sup_resume(&e->sup, t, 0);

@@ -200,6 +200,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 /* What auto has chosen could not be opened, for a reason that its probe does not know. */
 static int open_instead(struct tracer_session *s, char *why, size_t whylen)
 {
+	bool quiet = s->engine_config.chosen;
 	char first[256];
 	int r;
 
@@ -209,7 +210,8 @@ static int open_instead(struct tracer_session *s, char *why, size_t whylen)
 		snprintf(why, whylen, "%s", first);
 		return r;
 	}
-	if (!s->engine_config.chosen)
+	s->engine_config.chosen = quiet;
+	if (!quiet)
 		log_msg(&s->log, LOG_INFO, "engine %s: %s", s->ops->name, first);
 	r = s->ops->open(&s->engine_config, &s->engine);
 	if (r < 0)

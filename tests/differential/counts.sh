@@ -84,6 +84,7 @@ part returns "$fxk" returns
 part stacks "$fxk" stacks
 part ignored "$fxk" ignored
 part pages "$fxk" pages
+part site-forks "$fxk" site-forks
 # A call now and then among six threads that stop at every call: those make millions where it does not get its turn.
 all=$engines
 for engines in $all; do
