@@ -253,7 +253,7 @@ struct inproc_site *mm_site_add(struct inproc_mm *mm, uint64_t at);
 /* Patches the site of the call that just trapped, where that can be done. */
 void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *site, uint64_t nr);
 /* Somebody met the int3 of a site that is being patched, or was when its process was made. */
-void mm_site_mend(struct sup_task *t, uint64_t at);
+bool mm_site_mend(struct sup_task *t, uint64_t at);
 /* The program's own bytes come back everywhere. */
 void mm_restore(struct inproc *e, struct sup_task *t);
 /* The site whose call goes by this padding. */

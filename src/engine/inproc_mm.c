@@ -24,6 +24,7 @@
 #define REACH 0x7ff00000u	/* of a jump, with something to spare */
 #define STUB_ALIGN 16u
 #define AREA_SIZE 65536u	/* of what is mapped for stubs */
+#define RESTORES_MAX 4u		/* patches that lie over each other */
 
 /* A page of a file's code becomes the program's own when it is patched.  So many calls have to stop at one before that is
  * done, by how many there are: nearly all sites of a program that starts are met once or twice, and have a copy the next
@@ -175,7 +176,7 @@ bool mm_site_known(struct inproc_mm *mm, const struct patch *patch)
 {
 	struct inproc_site *site = mm_site_add(mm, patch->site);
 
-	if (site && !site->patched) {
+	if (site && !site->planned) {
 		site->planned = site->patched = true;
 		site->patch = *patch;
 	}
@@ -345,6 +346,7 @@ static bool in_file(const struct sup_task *t, uint64_t at)
 /* A call site's surroundings. */
 struct near { struct patch_code code; uint8_t bytes[NEAR_BACK + NEAR_AHEAD]; };
 
+/* All but whether padding may be used: mappings are looked at once. */
 static bool form_choose(struct inproc *e, struct sup_task *t, uint64_t at, uint64_t nr, struct near *near,
 			struct patch *p)
 {
@@ -358,8 +360,6 @@ static bool form_choose(struct inproc *e, struct sup_task *t, uint64_t at, uint6
 	/* who ran before us may have been in there, and come back */
 	if ((inproc_of(t)->mm->attached ? patch_choose_single : patch_choose)(&near->code, at, nr, p) < 0)
 		return false;
-	if (p->form == PATCH_SHORT && !in_file(t, at))
-		return false;
 	return p->form != PATCH_AFTER || !mm_branches_far(e, &reader, &near->code, p);
 }
 
@@ -369,10 +369,12 @@ static bool patch_plan(struct inproc *e, struct sup_task *t, uint64_t at, uint64
 	struct inproc_area *area;
 	struct near near;
 
-	if (!form_choose(e, t, at, nr, &near, p))
+	if (!form_choose(e, t, at, nr, &near, p) || (p->form == PATCH_SHORT && !in_file(t, at)))
 		return false;
 	areas_init(e, mm, t);
-	area = area_get(mm, t, at);
+	/* what was mapped, or written, while this process was being made is not in it */
+	while ((area = area_get(mm, t, at)) && !unused(t, area->base + area->used, PATCH_STUB_MAX))
+		area->used = area->size;
 	if (!area || patch_build(&near.code, p, area->base + area->used) < 0)
 		return false;
 	if (mem_write(&t->base.group->mem, p->stub_at, p->stub, p->stub_len) < 0)
@@ -390,6 +392,13 @@ static bool stub_valid(struct sup_task *t, const struct patch *p)
 	       !memcmp(now, p->stub, p->stub_len);
 }
 
+static bool same_patch(const struct patch *a, const struct patch *b)
+{
+	return a->form == b->form && a->at == b->at && a->len == b->len && a->cont == b->cont && a->pad == b->pad &&
+	       a->stub_len == b->stub_len && !memcmp(a->stub, b->stub, a->stub_len) &&
+	       !memcmp(a->original, b->original, sizeof(a->original)) && !memcmp(a->jump, b->jump, sizeof(a->jump));
+}
+
 /* The code is still what the plan was made for. */
 static bool plan_valid(struct inproc *e, struct sup_task *t, const struct inproc_site *site)
 {
@@ -397,8 +406,7 @@ static bool plan_valid(struct inproc *e, struct sup_task *t, const struct inproc
 	struct patch p;
 
 	return site->planned && stub_valid(t, &site->patch) && form_choose(e, t, site->at, site->nr, &near, &p) &&
-	       p.form == site->patch.form && p.at == site->patch.at && p.len == site->patch.len &&
-	       !memcmp(p.original, site->patch.original, sizeof(p.original));
+	       patch_build(&near.code, &p, site->patch.stub_at) == 0 && same_patch(&p, &site->patch);
 }
 
 /* Still what we wrote there. */
@@ -438,7 +446,8 @@ static bool site_pays(const struct inproc_mm *mm, struct inproc_site *site)
 	const struct inproc_sites *sites = mm->sites;
 	unsigned row = 0, calls;
 
-	while (sites->pages >= page_price[row].pages)
+	/* whoever kills the tracer of a program that ran before meets fewer calls that are stopped */
+	while (!mm->attached && sites->pages >= page_price[row].pages)
 		row++;
 	site->traps++;
 	return page_look(sites, site->at / PAGE, &calls) || calls >= page_price[row].calls;
@@ -487,25 +496,43 @@ void mm_site_patch(struct inproc *e, struct sup_task *t, struct inproc_site *sit
 	e->sup.stats[ENGINE_STAT_SITES_PATCHED]++;
 }
 
-/* Who writes code is done with it when he looks at a stop: an int3 that is still there was copied by a fork meanwhile. */
+/* The int3 of code_write(), which a fork copied before the rest came, or before it was replaced. */
 static bool int3_mend(struct sup_task *t, const struct inproc_site *site)
 {
 	const struct patch *p = &site->patch;
-	uint8_t now;
+	uint8_t now[PATCH_BYTES_MAX];
 
-	return mem_read(&t->base.group->mem, p->at, &now, 1) == 1 && now == 0xcc &&
+	return site->planned && mem_read(&t->base.group->mem, p->at, now, p->len) == p->len && now[0] == 0xcc &&
+	       (!memcmp(now + 1, p->original + 1, p->len - 1u) || !memcmp(now + 1, p->jump + 1, p->len - 1u)) &&
 	       code_write(t, p->at, p->original, p->len, inproc_of(t)->mm->refs == 1) == 0;
 }
 
-void mm_site_mend(struct sup_task *t, uint64_t at)
+bool mm_site_mend(struct sup_task *t, uint64_t at)
 {
 	struct inproc_site *site = mm_site_lookup(inproc_of(t)->mm, at);
 
 	if (!site || !int3_mend(t, site))
-		return;
+		return false;
 	site = mm_site_add(inproc_of(t)->mm, at);
 	if (site)
 		site->patched = false;
+	return true;
+}
+
+/* Bytes that were put back. */
+static unsigned sites_restore(struct sup_task *t, struct inproc_mm *mm)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
+		struct inproc_site *s = &mm->sites->table[i];
+
+		if (s->at && s->patched && site_valid(t, s))
+			n += code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1) == 0 ? s->patch.len : 0;
+		else if (s->at && int3_mend(t, s))
+			n += s->patch.len;
+	}
+	return n;
 }
 
 void mm_restore(struct inproc *e, struct sup_task *t)
@@ -513,14 +540,9 @@ void mm_restore(struct inproc *e, struct sup_task *t)
 	struct inproc_mm *mm = inproc_of(t)->mm;
 
 	module_sites_load_all(e, t);
-	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
-		struct inproc_site *s = &mm->sites->table[i];
-
-		if (s->at && s->patched && site_valid(t, s))
-			code_write(t, s->patch.at, s->patch.original, s->patch.len, mm->refs == 1);
-		else if (s->at && s->planned)
-			int3_mend(t, s);
-	}
+	/* one that was patched over another comes off first, wherever it is in the table */
+	for (unsigned i = 0; i < RESTORES_MAX && sites_restore(t, mm); i++)
+		;
 	/* Others may be on their way through padding: that stays until the last one is out of it. */
 	/* The stubs stay: somebody may be in one.  So do the entries, for those. */
 }

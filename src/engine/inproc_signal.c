@@ -329,13 +329,19 @@ static bool mend_copy(struct inproc *e, struct sup_task *t, struct arch_regs *re
 static bool met_patching(struct inproc *e, struct sup_task *t, struct arch_regs *regs)
 {
 	struct inproc_mm *mm = inproc_of(t)->mm;
+	uint8_t now;
 
-	for (unsigned i = 0; mm->sites && i < mm->sites->size; i++) {
+	if (!mm->sites || mem_read(&t->base.group->mem, regs->r.rip - 1, &now, 1) != 1)
+		return false;
+	for (unsigned i = 0; i < mm->sites->size; i++) {
 		const struct inproc_site *s = &mm->sites->table[i];
 
 		if (!s->at || !s->patch.len || regs->r.rip - 1 != s->patch.at)
 			continue;
-		mm_site_mend(t, s->at);
+		/* who writes code is done with it when he looks at a stop: one that is still there came by a fork,
+		 * or is the program's own */
+		if (now == 0xcc && !mm_site_mend(t, s->at))
+			continue;
 		regs->r.rip--;
 		tracee_regs_set(t->base.tid, regs);
 		sup_resume(&e->sup, t, 0);
@@ -352,7 +358,8 @@ static bool stepped(struct inproc *e, struct sup_task *t, const siginfo_t *info,
 	struct inproc_task *it = inproc_of(t);
 	uint64_t at = regs->r.rsp + 8 + 40 + 16 * 8, saved;	/* ucontext: uc_mcontext.gregs[REG_RIP] */
 
-	if (!it->step_site || info->si_signo != SIGTRAP || info->si_code <= 0)
+	/* SI_KERNEL: an int3 */
+	if (!it->step_site || info->si_signo != SIGTRAP || info->si_code <= 0 || info->si_code == SI_KERNEL)
 		return false;
 	if (mem_read(&t->base.group->mem, at, &saved, sizeof(saved)) == sizeof(saved) && saved == it->step_site)
 		task_mem_write(t, at, &it->step_cont, sizeof(it->step_cont));

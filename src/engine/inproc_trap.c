@@ -444,6 +444,7 @@ bool trap_dispatch(struct inproc *e, struct sup_task *t, const siginfo_t *info)
 	if (caught_load(e, t, &regs) < 0)
 		return true;
 	mask_restore(t);
+	it->step_site = 0;	/* no handler was entered: the call was begun again, and has come here */
 	if (it->mm->off || e->sup.detaching || t->let_go) {
 		call_again(e, t, &regs);
 		sup_resume(&e->sup, t, 0);

@@ -168,7 +168,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.maps = s->outputs.wants_maps || s->delivery.wanted,
 		.counts_only = !reads && !s->outputs.wants_tasks && !s->outputs.wants_events && !s->metering.wanted,
 		.selection = &s->engine_selection,
-		.results_only = !reads,
+		.results_only = !reads && !s->metering.wanted,
 		.limits = { .string_max = (uint32_t)option_num(o, OPT_STRING_LIMIT), .path_max = PATH_LIMIT,
 			    .vector_max = VECTOR_LIMIT, .total_max = CALL_LIMIT },
 		.ring_size = ring_size(o),
@@ -198,7 +198,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 }
 
 /* What auto has chosen could not be opened, for a reason that its probe does not know. */
-static int open_instead(struct tracer_session *s, char *why, size_t whylen)
+static int open_instead(struct tracer_session *s, int failed, char *why, size_t whylen)
 {
 	bool quiet = s->engine_config.chosen;
 	char first[256];
@@ -208,7 +208,7 @@ static int open_instead(struct tracer_session *s, char *why, size_t whylen)
 	r = engine_choose_behind(s->ops, &s->engine_config, &s->ops, why, whylen);
 	if (r < 0) {
 		snprintf(why, whylen, "%s", first);
-		return r;
+		return failed;
 	}
 	s->engine_config.chosen = quiet;
 	if (!quiet)
@@ -236,7 +236,7 @@ static int open_engine(struct tracer_session *s, char *why, size_t whylen)
 	r = s->ops->open(&s->engine_config, &s->engine);
 	if (r < 0)
 		snprintf(why, whylen, "the %s engine could not be opened: %s", s->ops->name, tracer_strerror(r));
-	return r < 0 && other ? open_instead(s, why, whylen) : r;
+	return r < 0 && other ? open_instead(s, r, why, whylen) : r;
 }
 
 static void load_consumer(struct tracer_session *s)

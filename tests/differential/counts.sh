@@ -83,8 +83,12 @@ part interrupted "$fxk" interrupted
 part returns "$fxk" returns
 part stacks "$fxk" stacks
 part ignored "$fxk" ignored
+# Places of calls that nobody has met before.
+options="--site-cache none"
 part pages "$fxk" pages
 part site-forks "$fxk" site-forks
+part page-trap "$fxk" page-trap
+options=
 # A call now and then among six threads that stop at every call: those make millions where it does not get its turn.
 all=$engines
 for engines in $all; do
