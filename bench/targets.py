@@ -27,7 +27,8 @@ FEW = 200
 
 class Row:
     """A command, its target, and the call that tells whether all was recorded: as many of it as the ptrace
-    engine sees.  Counts alone need no arguments; recorded: with them, and what they point to.  A loop is asked for FEW rounds there, and for its own number less FEW more here."""
+    engine sees.  -c copies no arguments; recorded: with them, and what they point to.  A loop is asked for FEW
+    rounds there, and for its own number less FEW more here."""
 
     def __init__(self, name, command, judged, target, marker, spans=(), share=1.0, loop=False, recorded=False):
         self.name, self.command, self.judged, self.target = name, command, judged, target

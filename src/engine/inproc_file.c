@@ -360,6 +360,7 @@ static int copy_make(struct inproc *e, struct inproc_file *f)
 		rc = stubs_find(f, fd, &c);
 	if (rc == 0)
 		sites_apply(e, f, &c);
+	/* its pages stay in our mapping: they are memory of ours that programs share, and count as such */
 	close(fd);
 	if (rc < 0)
 		return rc;

@@ -169,7 +169,7 @@ static void load_engine_config(struct tracer_session *s, const struct tracer_ses
 		.counts_only = !reads && !s->outputs.wants_tasks && !s->outputs.wants_events && !s->metering.wanted,
 		.selection = &s->engine_selection,
 		.results_only = !reads && !s->metering.wanted,
-		.limits = { .string_max = (uint32_t)option_num(o, OPT_STRING_LIMIT), .path_max = PATH_LIMIT,
+		.limits = { .string_max = reads ? (uint32_t)option_num(o, OPT_STRING_LIMIT) : 0, .path_max = PATH_LIMIT,
 			    .vector_max = VECTOR_LIMIT, .total_max = CALL_LIMIT },
 		.ring_size = ring_size(o),
 		.overflow = option_num(o, OPT_OVERFLOW) == OVERFLOW_DROP ? ENGINE_DROP : ENGINE_BLOCK,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Memory that a program has for itself, alone and recording its own calls: it may grow by its threads' blocks and
 # stacks, by what was touched of their rings, and by REST KiB, where every call site is met for the first time (cold),
-# where they are known (warm), and where two processes run the same code (pair).  By kind of mapping; address space
+# where they are known (warm), and where two processes run the same code (pair), and real programs by their code.  By kind of mapping; address space
 # is told as well.
 . "${srcdir:-.}/tests/e2e/lib.sh"
 need_ptrace
