@@ -3,6 +3,10 @@
 # The command ends as the program does: every exit status, death by every signal
 # that kills, no second core dump.
 set -u
+# nohup and background jobs leave signals ignored that are judged here.
+if [ -z "${SIGNALS_RESET:-}" ] && env --default-signal true 2>/dev/null; then
+	exec env --default-signal SIGNALS_RESET=yes sh "$0" "$@"
+fi
 . "${srcdir:-.}/tests/e2e/lib.sh"
 need_ptrace
 run="$fx/fx_runstatus"
